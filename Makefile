@@ -1,0 +1,66 @@
+# Every target does its own set-up. Paths are relative, so a checkout whose path has a space works too.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+STACK ?= local
+UV := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python
+# Two test workers: one per core of the smallest machine we support.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
+
+.PHONY: help up check preview destroy test test-fast lint bench lock format
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
+
+# requirements.lock: what the platform runs on. requirements-dev.lock: the same, and what tests need.
+.venv/bin/uv: requirements-installer.lock
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-installer.lock
+	@touch $@
+
+.venv/.up: requirements.lock pyproject.toml .venv/bin/uv
+	$(UV) --require-hashes -r requirements.lock
+	$(UV) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/.dev: requirements-dev.lock .venv/.up
+	$(UV) --require-hashes -r requirements-dev.lock
+	@touch $@
+
+up: .venv/.up ## deploy the whole platform into the local twin and send a real data set through it
+	$(BIN)/stagecraft up --stack $(STACK) --yes
+	$(BIN)/stagecraft demo --stack $(STACK)
+
+preview: .venv/.up ## what `up` would change
+	$(BIN)/stagecraft preview --stack $(STACK)
+
+check: .venv/.up ## is the stack allowed? (make check STACK=prod)
+	$(BIN)/stagecraft check --stack $(STACK)
+
+destroy: .venv/.up ## take the twin's environment down
+	$(BIN)/stagecraft destroy --stack $(STACK) --yes
+
+test: .venv/.dev lint ## everything: style, types, all tests
+	$(PYTEST)
+
+test-fast: .venv/.dev ## the tests that take seconds
+	$(PYTEST) -m "not slow"
+
+lint: .venv/.dev ## style and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: .venv/.dev ## mend style
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: .venv/.dev ## time the engine, the policies and the commands; JSON on stdout
+	$(BIN)/python -m tests.bench
+
+lock: ## renew the lock files (names, versions and hashes; no addresses)
+	test -x $(BIN)/uv || $(MAKE) .venv/bin/uv
+	echo 'uv' | $(BIN)/uv pip compile - --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -o requirements-installer.lock
+	$(BIN)/uv pip compile pyproject.toml --extra twin --extra jobs --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -o requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -c requirements.lock -o requirements-dev.lock

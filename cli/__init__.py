@@ -1,0 +1,1 @@
+"""The `stagecraft` command: thin; all work is in the parts it calls."""

@@ -1,0 +1,1 @@
+"""Pulumi component classes, each usable alone."""

@@ -1,0 +1,1 @@
+"""Policy packs: what a stack must keep to, whatever made it."""

@@ -1,0 +1,1 @@
+"""The twin's AWS: a cloud on loopback (moto) and a Pulumi provider for it."""
