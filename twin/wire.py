@@ -178,7 +178,7 @@ def _special(fields: dict[str, Any]) -> Any:
 
 
 def special_fields(value: Any) -> dict[str, Any] | None:
-    """The signed object that stands for a special value on the wire and in state, or None for plain values."""
+    """The signed object that stands for a special value on the wire and in state; None for plain values."""
     if isinstance(value, Secret):
         return {SIGNATURE: SECRET, "value": value.value}
     if isinstance(value, ResourceReference):
