@@ -25,7 +25,17 @@ from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc
 
 from twin.engine.engine_service import CHANNEL_OPTIONS
 from twin.engine.policy_config import CATALOGUE_ID, LEVELS, Level, PolicyInfo, Setting, reconcile
-from twin.wire import PLAIN, Archive, Asset, Encoding, ResourceReference, Secret, from_struct, to_struct
+from twin.wire import (
+    PLAIN,
+    UNKNOWN,
+    Archive,
+    Asset,
+    Encoding,
+    ResourceReference,
+    Secret,
+    from_struct,
+    to_struct,
+)
 
 _SEVERITIES: Final = ("", "low", "medium", "high", "critical")
 _KINDS: Final = ("unknown", "resource", "stack")
@@ -33,6 +43,8 @@ _FOR_PACKS: Final = Encoding(secrets=True, references=False, outputs=False)
 _REMEDY: Final = "\nRemedy: "
 _TETHER: Final = Path(__file__).with_name("tether.py")
 _STDERR_TAIL_LINES: Final = 20
+_MAX_DEPTH: Final = 64
+"""The policy SDK decodes by recursion and gives up at about 150 levels."""
 _KEPT_ENVIRONMENT: Final = frozenset(
     {"PATH", "HOME", "LANG", "TZ", "TMPDIR", "TEMP", "TMP", "PYTHONPATH", "VIRTUAL_ENV", "LD_LIBRARY_PATH"}
     | {"SYSTEMROOT", "PYTHONHASHSEED", "PYTHONDONTWRITEBYTECODE"}
@@ -179,11 +191,25 @@ class PolicyPack:
         try:
             self._connect(engine_address, stack)
             self.policies = self._read_policies()
-            self._settings = self._reconcile(config or {})
-            self._configure()
+            self.configure(config or {})
         except BaseException:
             self.close()
             raise
+
+    def configure(self, config: Mapping[str, Any]) -> None:
+        """Puts another configuration in force, in the form the constructor takes.
+
+        Raises:
+            PolicyPackError: It is wrong; the one before stays in force.
+        """
+        settings = self._reconcile(config)
+        request = analyzer_pb2.ConfigureAnalyzerRequest()
+        for name, setting in settings.items():
+            target = request.policyConfig[name]
+            target.enforcementLevel = cast(Any, LEVELS.index(setting.level))
+            target.properties.CopyFrom(to_struct(setting.properties, PLAIN))
+        self._call("Configure", request, self._call_seconds)
+        self._settings = settings
         self._remediates = any(self._enabled("resource", "remediate"))
         self._judges_resources = any(self._enabled("resource"))
         self._judges_stack = any(self._enabled("stack"))
@@ -359,14 +385,6 @@ class PolicyPack:
         except ValueError as error:
             raise PolicyPackError(self.name, str(error)) from None
 
-    def _configure(self) -> None:
-        request = analyzer_pb2.ConfigureAnalyzerRequest()
-        for name, setting in self._settings.items():
-            target = request.policyConfig[name]
-            target.enforcementLevel = cast(Any, LEVELS.index(setting.level))
-            target.properties.CopyFrom(to_struct(setting.properties, PLAIN))
-        self._call("Configure", request, self._call_seconds)
-
     def _enabled(self, kind: str, *levels: Level) -> Iterable[str]:
         return (
             name
@@ -539,7 +557,29 @@ def _severity(number: int) -> str:
 def _properties(properties: Mapping[str, Any], *, internal: bool) -> Any:
     """As Pulumi's engine sends them: secrets and unknowns kept, references as ids."""
     shown = {name: value for name, value in properties.items() if internal or not name.startswith("__")}
+    if _nested(shown, _MAX_DEPTH):
+        shown = {name: _pruned(value, _MAX_DEPTH - 1) for name, value in shown.items()}
     return to_struct(shown, _FOR_PACKS)
+
+
+def _nested(value: Any, levels: int) -> bool:
+    """Whether a value is nested more than so many levels deep."""
+    if isinstance(value, Mapping):
+        return levels == 0 or any(_nested(item, levels - 1) for item in value.values())
+    if isinstance(value, list | tuple):
+        return levels == 0 or any(_nested(item, levels - 1) for item in value)
+    return isinstance(value, Secret) and _nested(value.value, levels)
+
+
+def _pruned(value: Any, levels: int) -> Any:
+    """The value with what lies deeper left open: a pack's own recursion would break on it."""
+    if isinstance(value, Secret):
+        return Secret(_pruned(value.value, levels))
+    if isinstance(value, Mapping):
+        return {key: _pruned(item, levels - 1) for key, item in value.items()} if levels > 0 else UNKNOWN
+    if isinstance(value, list | tuple):
+        return [_pruned(item, levels - 1) for item in value] if levels > 0 else UNKNOWN
+    return value
 
 
 def _restored(original: Any, rewritten: Any) -> Any:
