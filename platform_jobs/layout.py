@@ -1,0 +1,57 @@
+"""Where things lie in the buckets: the one place that spells keys."""
+
+import datetime
+from typing import Final
+
+EVENT_DATE: Final = "event_date"
+"""The partition column of curated rows and offline features: the UTC date of the event time."""
+
+
+def raw_prefix(view: str) -> str:
+    """Raw bucket: a view's files as they came."""
+    return f"{view}/"
+
+
+def raw_key(view: str, ingest_date: datetime.date, sha256: str, name: str) -> str:
+    """Raw bucket: one file, named by its content so that it is never kept twice."""
+    return f"{raw_prefix(view)}ingest_date={ingest_date.isoformat()}/{sha256}-{name}"
+
+
+def curated_key(view: str, event_date: str, source_id: str, part: int) -> str:
+    """Curated bucket: the good rows of one raw object, one event date and one chunk."""
+    return f"{view}/{EVENT_DATE}={event_date}/{source_id[:32]}-{part:05d}.parquet"
+
+
+def commits_prefix(view: str) -> str:
+    """Curated bucket: one commit for each raw object whose good rows count."""
+    return f"{view}/_commits/"
+
+
+def commit_key(view: str, source_id: str) -> str:
+    """Curated bucket: the commit of one raw object, written after its rows."""
+    return f"{commits_prefix(view)}{source_id}.json"
+
+
+def report_key(view: str, source_id: str) -> str:
+    """Curated bucket: what the quality gate found in one raw object."""
+    return f"{view}/_reports/{source_id}.json"
+
+
+def quarantine_key(view: str, source_id: str) -> str:
+    """Curated bucket: the bad rows of one raw object."""
+    return f"_quarantine/{view}/{source_id}.jsonl"
+
+
+def offline_key(view: str, event_date: str) -> str:
+    """Features bucket: the features of one event date."""
+    return f"{view}/{EVENT_DATE}={event_date}/features.parquet"
+
+
+def offline_manifest_key(view: str) -> str:
+    """Features bucket: which dates the offline store holds, and what each was made from."""
+    return f"{view}/_manifest.json"
+
+
+def model_prefix(model: str, digest: str) -> str:
+    """Artifacts bucket: everything of one trained model, by its content."""
+    return f"models/{model}/{digest}/"
