@@ -165,7 +165,7 @@ def _as_text(value: Any) -> str | None:
 
 def _read_json_lines(path: Path, chunk_rows: int) -> Iterator[Chunk]:
     with path.open("rb") as file:
-        lines = (line for line in file if line.strip())
+        lines = (line.rstrip(b"\r\n") for line in file if line.strip())
         first = 1
         while batch := list(itertools.islice(lines, chunk_rows)):
             objects: dict[int, dict[str, Any]] = {}
