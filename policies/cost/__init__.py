@@ -1,0 +1,1 @@
+"""Cost: what a stack may spend, and what it must not waste."""

@@ -1,0 +1,9 @@
+"""The cost pack's rules."""
+
+from typing import Final
+
+from policies.catalogue import collect
+from policies.cost.rules import budgets, dynamodb, ecr, logs, retention, s3, training
+
+RULES: Final = collect(budgets, dynamodb, ecr, logs, retention, s3, training)
+"""In the catalogue's order."""

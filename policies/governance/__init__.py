@@ -1,0 +1,1 @@
+"""Governance: who answers for what, and what a stack must be able to show."""

@@ -1,0 +1,212 @@
+"""Reading what is to be judged outside of a deployment: a list of resources, or a Pulumi state file."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from google.protobuf import struct_pb2
+
+from twin.engine.analyzer import PolicyResource, ProviderResource, ResourceOptions
+from twin.wire import OUTPUT, SECRET, SIGNATURE, UNKNOWN, from_struct
+
+_URN: Final = "urn:pulumi:"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A resource in both forms that packs see: what the program gives it, and what it became."""
+
+    inputs: PolicyResource
+    outputs: PolicyResource
+
+
+@dataclass
+class _Reader:
+    stack: str
+    project: str
+    problems: list[str] = field(default_factory=list)
+
+
+def load_resources(path: Path) -> list[Judged]:
+    """The resources of a JSON file: a list of them, an object by name, or a Pulumi deployment.
+
+    Raises:
+        ValueError: Names everything that is wrong with it.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: {error}") from error
+    return read_resources(document)
+
+
+def read_resources(document: Any, stack: str = "eval", project: str = "eval") -> list[Judged]:
+    """The same from parsed JSON.
+
+    An entry is `{"type", "name", "properties"}` with, if wanted, `urn`, `parent`, `dependencies` and
+    `propertyDependencies` (URNs or names), `options` (`protect`, …) and `provider` (`type`, `properties`).
+
+    Raises:
+        ValueError: Names everything that is wrong with it.
+    """
+    if isinstance(document, Mapping) and "deployment" in document:
+        document = document["deployment"]
+    if isinstance(document, Mapping) and isinstance(document.get("resources"), list):
+        entries, from_state = list(document["resources"]), "manifest" in document or _is_state(document)
+    elif isinstance(document, Mapping):
+        entries, from_state = list(_named(document)), False
+    elif isinstance(document, list):
+        entries, from_state = document, _is_state({"resources": document})
+    else:
+        raise ValueError("expected a list of resources, an object by name, or a Pulumi deployment")
+    reader = _Reader(stack, project)
+    judged = _from_state(entries, reader) if from_state else _from_list(entries, reader)
+    if reader.problems:
+        raise ValueError("; ".join(reader.problems))
+    return judged
+
+
+def _is_state(document: Mapping[str, Any]) -> bool:
+    """State entries have inputs and outputs where a plain list has properties."""
+    return any(
+        isinstance(item, Mapping) and "properties" not in item and ("inputs" in item or "outputs" in item)
+        for item in document["resources"]
+    )
+
+
+def _named(document: Mapping[str, Any]) -> Iterator[Any]:
+    for name, entry in document.items():
+        yield {"name": name, **entry} if isinstance(entry, Mapping) else entry
+
+
+def _from_list(entries: list[Any], reader: _Reader) -> list[Judged]:
+    kept: list[tuple[Mapping[str, Any], str, str, str]] = []
+    for index, entry in enumerate(entries):
+        if not isinstance(entry, Mapping):
+            reader.problems.append(f"resource {index} is a {type(entry).__name__}, not an object")
+            continue
+        kind = entry.get("type")
+        name = str(entry.get("name") or f"resource-{index}")
+        if not isinstance(kind, str) or not kind:
+            reader.problems.append(f"resource {index} ({name}) has no type")
+            continue
+        if not isinstance(entry.get("properties", {}), Mapping):
+            reader.problems.append(f"the properties of resource {index} ({name}) are no object")
+            continue
+        urn = str(entry.get("urn") or f"{_URN}{reader.stack}::{reader.project}::{kind}::{name}")
+        kept.append((entry, kind, name, urn))
+    by_name: dict[str, str] = {}
+    for _, _, name, urn in kept:
+        by_name.setdefault(name, urn)
+    resources = []
+    for entry, kind, name, urn in kept:
+        resource = PolicyResource(
+            type=kind,
+            name=name,
+            urn=urn,
+            properties=_decoded(entry.get("properties") or {}),
+            options=_options(entry),
+            provider=_provider(entry.get("provider")),
+            parent=_urn(entry.get("parent"), by_name),
+            dependencies=_urns(entry.get("dependencies"), by_name),
+            property_dependencies={
+                str(key): _urns(value, by_name)
+                for key, value in _mapping(entry.get("propertyDependencies")).items()
+            },
+        )
+        resources.append(Judged(resource, resource))
+    return resources
+
+
+def _from_state(entries: list[Any], reader: _Reader) -> list[Judged]:
+    providers: dict[str, ProviderResource] = {}
+    judged = []
+    for index, entry in enumerate(entries):
+        if not isinstance(entry, Mapping) or not isinstance(entry.get("urn"), str) or "type" not in entry:
+            reader.problems.append(f"resource {index} of the state has no urn or type")
+            continue
+        if entry.get("delete"):
+            continue  # on its way out: replaced, or to be deleted
+        urn, kind = entry["urn"], str(entry["type"])
+        name = urn.rpartition("::")[2]
+        inputs, outputs = _decoded(_mapping(entry.get("inputs"))), _decoded(_mapping(entry.get("outputs")))
+        if kind.startswith("pulumi:providers:"):
+            providers[f"{urn}::{entry.get('id')}"] = ProviderResource(kind, name, urn, inputs)
+        common: dict[str, Any] = {
+            "type": kind,
+            "name": name,
+            "urn": urn,
+            "options": _options(entry),
+            "provider": providers.get(str(entry.get("provider"))),
+            "parent": str(entry.get("parent") or ""),
+            "dependencies": _urns(entry.get("dependencies"), {}),
+            "property_dependencies": {
+                str(key): _urns(value, {})
+                for key, value in _mapping(entry.get("propertyDependencies")).items()
+            },
+        }
+        judged.append(
+            Judged(
+                PolicyResource(properties=inputs, **common),
+                PolicyResource(properties={**inputs, **outputs, "id": entry.get("id")}, **common),
+            )
+        )
+    return judged
+
+
+def _decoded(value: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON with Pulumi's signatures as values of `twin.wire`."""
+    struct = struct_pb2.Struct()
+    try:
+        struct.update(_opened(value))
+    except RecursionError:
+        return {"__nested": UNKNOWN}
+    return from_struct(struct)
+
+
+def _opened(value: Any) -> Any:
+    """A state's secrets as the wire has them: with their plain text if it is there, else unknown."""
+    if isinstance(value, Mapping):
+        if value.get(SIGNATURE) == SECRET and "value" not in value:
+            text = value.get("plaintext")
+            return {SIGNATURE: SECRET, "value": json.loads(text)} if isinstance(text, str) else _unknown()
+        return {str(key): _opened(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_opened(item) for item in value]
+    return value
+
+
+def _unknown() -> dict[str, Any]:
+    return {SIGNATURE: OUTPUT}
+
+
+def _options(entry: Mapping[str, Any]) -> ResourceOptions:
+    options = {**_mapping(entry.get("options")), **{key: entry[key] for key in ("protect",) if key in entry}}
+    ignored = options.get("ignoreChanges")
+    return ResourceOptions(
+        protect=bool(options.get("protect")),
+        ignore_changes=[str(item) for item in ignored] if isinstance(ignored, list) else (),
+    )
+
+
+def _provider(value: Any) -> ProviderResource | None:
+    if not isinstance(value, Mapping):
+        return None
+    kind = str(value.get("type") or "pulumi:providers:aws")
+    name = str(value.get("name") or "default")
+    urn = str(value.get("urn") or f"{_URN}eval::eval::{kind}::{name}")
+    return ProviderResource(kind, name, urn, _decoded(_mapping(value.get("properties"))))
+
+
+def _urn(value: Any, by_name: Mapping[str, str]) -> str:
+    return by_name.get(value, value) if isinstance(value, str) else ""
+
+
+def _urns(value: Any, by_name: Mapping[str, str]) -> list[str]:
+    return [_urn(item, by_name) for item in value if isinstance(item, str)] if isinstance(value, list) else []
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

@@ -1,0 +1,1 @@
+"""Maturity: what a stack of this stage must have."""

@@ -1,0 +1,7 @@
+"""The maturity pack's rules."""
+
+from typing import Final
+
+from policies.catalogue import Rule
+
+RULES: Final[list[Rule]] = []

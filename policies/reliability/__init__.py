@@ -1,0 +1,1 @@
+"""Reliability: what keeps a stack running when something breaks."""

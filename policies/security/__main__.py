@@ -1,0 +1,19 @@
+"""The security policy pack, as the Pulumi CLI and the twin's engine start it."""
+
+import sys
+from pathlib import Path
+
+# Started by its folder, from anywhere: the packs' shared modules lie two folders up.
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from pulumi_policy import EnforcementLevel, PolicyPack
+
+from policies.runtime import policies_of
+from policies.security.rules import RULES
+
+PolicyPack(
+    name="stagecraft-security",
+    description="What keeps data, machines and permissions from those they are not for.",
+    enforcement_level=EnforcementLevel.MANDATORY,
+    policies=policies_of(RULES),
+)
