@@ -43,7 +43,7 @@ class Judge:
         for pack in self._packs:
             for finding in pack.analyze(_described(state, inputs, provider, dbr)):
                 blocked = self._report(finding, state.urn) or blocked
-        if blocked and not self._run.preview:
+        if blocked and not self._run.preview and not self._run.options.audit:
             raise StepError("a mandatory policy is violated (told above)")
         return inputs
 

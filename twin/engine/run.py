@@ -44,6 +44,8 @@ class Options:
     """URNs that a destroy is limited to; those that need them must be named too."""
     idempotent: frozenset[str] = frozenset()
     """Packages whose Create may be repeated after an interruption: it finds what the first one made."""
+    audit: bool = False
+    """Violations are told, and the run goes on to tell all of them: for a scratch stack only."""
 
 
 @dataclass

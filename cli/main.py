@@ -1,0 +1,196 @@
+"""The `stagecraft` command. Thin: every command's work is in the module it calls."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(
+    name="stagecraft",
+    help="Take an AI product's infrastructure from MVP to production, one stage at a time.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+stack_app = typer.Typer(help="Export and import a stack's state, in Pulumi's format.", no_args_is_help=True)
+app.add_typer(stack_app, name="stack")
+
+StackOption = Annotated[str, typer.Option("--stack", "-s", help="Stack to work on.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on stdout instead of a drawing.")]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+ParallelOption = Annotated[int, typer.Option("--parallel", "-p", min=1, help="Resources at once.")]
+
+
+@app.command()
+def up(
+    stack: StackOption = "local",
+    yes: YesOption = False,
+    as_json: JsonOption = False,
+    refresh: Annotated[bool, typer.Option("--refresh", help="Read the cloud back first.")] = False,
+    parallel: ParallelOption = 16,
+) -> None:
+    """Deploy a stack: the twin's here, any other with the official Pulumi CLI; policies judge both."""
+    from cli import deploying
+
+    workspace = _workspace(stack)
+    if not workspace.lives_in_twin:
+        flags = [flag for flag, on in (("--yes", yes), ("--refresh", refresh), ("--json", as_json)) if on]
+        _official("up", workspace, [*flags, "--parallel", str(parallel)])
+    options = deploying.options(parallel=parallel, refresh=refresh)
+    deploying.up(deploying.Request(workspace, as_json, yes, options))
+
+
+@app.command()
+def preview(stack: StackOption = "local", as_json: JsonOption = False) -> None:
+    """Show what `up` would change, and what the policies say of it."""
+    from cli import deploying
+    from twin.engine.engine import Engine
+
+    workspace = _workspace(stack)
+    if not workspace.lives_in_twin:
+        _official("preview", workspace, ["--json"] if as_json else [])
+    deploying.one_step(
+        deploying.Request(workspace, as_json),
+        Engine.preview,
+        title=f"preview of {stack}",
+        verb="plan",
+        packs=True,
+    )
+
+
+@app.command()
+def refresh(stack: StackOption = "local", as_json: JsonOption = False) -> None:
+    """Read the cloud back: show what was changed outside, and take it into the state."""
+    from cli import deploying
+    from twin.engine.engine import Engine
+
+    workspace = _workspace(stack)
+    if not workspace.lives_in_twin:
+        _official("refresh", workspace, [])
+    deploying.one_step(
+        deploying.Request(workspace, as_json, options=deploying.options()),
+        Engine.refresh,
+        title=f"refresh of {stack}",
+        verb="found",
+        packs=False,
+    )
+
+
+@app.command()
+def destroy(
+    stack: StackOption = "local",
+    yes: YesOption = False,
+    as_json: JsonOption = False,
+    target: Annotated[list[str] | None, typer.Option("--target", "-t", help="URN; may be repeated.")] = None,
+) -> None:
+    """Take an environment down: everything, or the targets and nothing else."""
+    from cli import destroying
+
+    workspace = _workspace(stack)
+    if not workspace.lives_in_twin:
+        chosen = [part for urn in target or () for part in ("--target", urn)]
+        _official("destroy", workspace, [*(["--yes"] if yes else []), *chosen])
+    destroying.destroy(workspace, tuple(target or ()), yes=yes, as_json=as_json)
+
+
+@app.command()
+def outputs(
+    name: Annotated[str | None, typer.Argument(help="One output; without it, all.")] = None,
+    stack: StackOption = "local",
+    as_json: JsonOption = False,
+    show_secrets: Annotated[bool, typer.Option("--show-secrets", help="Show what is secret.")] = False,
+) -> None:
+    """Show what a deployed stack hands out."""
+    from cli import stacks
+
+    stacks.show_outputs(_workspace(stack), name, as_json=as_json, show_secrets=show_secrets)
+
+
+@app.command()
+def check(
+    stack: StackOption = "local",
+    as_json: JsonOption = False,
+    state_out: Annotated[
+        Path | None, typer.Option("--state-out", help="Keep the planned state (deployment version 3).")
+    ] = None,
+) -> None:
+    """Is this stack allowed? Deploys it into a scratch twin, where every value is known, and judges it."""
+    from cli import checking
+
+    checking.check(_workspace(stack), as_json=as_json, state_out=state_out)
+
+
+@app.command()
+def demo(
+    stack: StackOption = "local",
+    bad_rows: Annotated[
+        int, typer.Option("--bad-rows", min=0, help="Rows to spoil, for the quality gate.")
+    ] = 3,
+) -> None:
+    """Send a real data set through the deployed platform: ingest, train, approve, release, predict."""
+    from cli import demonstrating
+
+    demonstrating.demonstrate(_workspace(stack), bad_rows=bad_rows)
+
+
+@app.command()
+def cloud(stack: StackOption = "local") -> None:
+    """Serve a stack's twin cloud in the foreground, for `aws` and boto3, until Ctrl-C."""
+    from cli import clouds
+
+    clouds.serve(_workspace(stack))
+
+
+@stack_app.command("export")
+def export(
+    stack: StackOption = "local",
+    file: Annotated[
+        Path | None, typer.Option("--file", help="Where to write it; without it, stdout.")
+    ] = None,
+) -> None:
+    """Write a stack's state, as `pulumi stack export` does; secrets stay encrypted."""
+    from cli import stacks
+
+    stacks.export_state(_workspace(stack), file)
+
+
+@stack_app.command("import")
+def import_(
+    stack: StackOption = "local",
+    file: Annotated[Path | None, typer.Option("--file", help="What to read; without it, stdin.")] = None,
+) -> None:
+    """Take a state in the place of a stack's own, as `pulumi stack import` does; the old one is kept."""
+    from cli import stacks
+
+    stacks.import_state(_workspace(stack), file)
+
+
+def _workspace(stack: str) -> Any:
+    from cli.deploying import console_for, told_in_words
+    from cli.workspace import Workspace
+
+    with told_in_words(console_for(as_json=True)):
+        return Workspace.find(stack)
+
+
+def _official(command: str, workspace: Any, extra: list[str]) -> None:
+    """Hands a stack of a real cloud to the official CLI; does not come back."""
+    from cli.deploying import console_for
+    from cli.failures import stop
+    from cli.official import NoPulumiError, run_pulumi
+
+    try:
+        code = run_pulumi(command, workspace, extra)
+    except NoPulumiError as error:
+        raise stop(console_for(as_json=True), str(error)) from None
+    raise typer.Exit(code)
+
+
+def main() -> None:
+    """The console script."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,34 @@
+"""Gives every model of a scratch stack one approved version, so that its endpoint is planned too."""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def seed_approved_versions(outputs: Mapping[str, Any], cloud: str, region: str) -> None:
+    """Registers and approves a version per model, and points `live` at it, in the scratch cloud only."""
+    from twin.aws.cloud.client import session
+    from twin.wire import unwrap
+
+    plain = unwrap(dict(outputs)).value
+    models: Mapping[str, Mapping[str, str]] = plain.get("models") or {}
+    if not models:
+        return
+    aws = session(cloud, region)
+    sagemaker, ssm = aws.client("sagemaker"), aws.client("ssm")
+    for name in sorted(models):
+        told = models[name]
+        container = {
+            "Image": plain["image"],
+            "ModelDataUrl": f"{told['artifactUri'].rstrip('/')}/check/model.tar.gz",
+        }
+        arn = sagemaker.create_model_package(
+            ModelPackageGroupName=told["packageGroup"],
+            ModelPackageDescription="stands for the version that will be live",
+            ModelApprovalStatus="Approved",
+            InferenceSpecification={
+                "Containers": [container],
+                "SupportedContentTypes": ["text/csv"],
+                "SupportedResponseMIMETypes": ["application/json"],
+            },
+        )["ModelPackageArn"]
+        ssm.put_parameter(Name=told["livePointer"], Value=arn, Type="String", Overwrite=True)
