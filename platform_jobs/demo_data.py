@@ -37,11 +37,11 @@ def samples(anchor: datetime.date | None = None) -> list[dict[str, Any]]:
     end = datetime.datetime.combine(
         anchor or datetime.datetime.now(datetime.UTC).date(), datetime.time(), datetime.UTC
     )
-    step = datetime.timedelta(days=DAYS) / len(bunch.data)
+    step = datetime.timedelta(seconds=DAYS * 24 * 3600 // len(bunch.data))
     names = columns()
     rows = []
     for number, (values, target) in enumerate(zip(bunch.data, bunch.target, strict=True)):
-        measured = (end - step * (len(bunch.data) - number)).replace(microsecond=0)
+        measured = end - step * (len(bunch.data) - number)
         rows.append(
             {
                 KEY: f"s{number + 1:04d}",

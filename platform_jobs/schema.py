@@ -32,6 +32,10 @@ class Reason(NamedTuple):
     message: str
 
 
+LONGEST_KEY: Final = 512
+"""So that a key fits into DynamoDB's 2048 bytes, whatever its alphabet."""
+
+
 @dataclass(frozen=True)
 class Checked:
     """A chunk after the rules: good rows with their types, and the reasons of each bad row by its number."""
@@ -89,6 +93,10 @@ def _pandera(view: View, latest: datetime.datetime) -> pa.DataFrameSchema:
             checks.append(pa.Check.le(column.maximum, error="max"))
         if column.allowed is not None:
             checks.append(pa.Check.isin(list(column.allowed), error="allowed"))
+        if column.name in view.join_keys:
+            checks.append(pa.Check.str_length(max_value=LONGEST_KEY, error="length"))
+            if len(view.join_keys) > 1:
+                checks.append(pa.Check.str_matches(r"^[^|]*$", error="separator"))
         if column.name == view.event_time:
             checks.append(pa.Check.le(pd.Timestamp(latest), error="future"))
         columns[column.name] = pa.Column(
@@ -127,6 +135,8 @@ def _explain(column: Field, name: str) -> tuple[str, str]:
         "max": lambda: f"is above {column.maximum}",
         "allowed": lambda: f"is none of {', '.join(map(str, column.allowed or ()))}",
         "future": lambda: "lies after its ingestion",
+        "length": lambda: f"is longer than {LONGEST_KEY} characters",
+        "separator": lambda: "contains |, which separates join keys",
     }
     return name, messages[name]()
 

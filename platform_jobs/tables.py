@@ -24,6 +24,7 @@ _ARROW_TYPES: Final = {
     "bool": pa.bool_(),
     "timestamp": pa.timestamp("us", tz="UTC"),
 }
+_MAPPED: Final = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
 ROW_NUMBER: Final = "_row"
 """Curated rows carry the number they had in their raw object; it is no feature."""
 
@@ -52,7 +53,8 @@ def from_parquet(body: bytes, view: View, columns: list[str] | None = None) -> p
     file = pq.ParquetFile(io.BytesIO(body))
     present = set(file.schema_arrow.names)
     names = [name for name in [*(column.name for column in wanted), *extra] if name in present]
-    frame: pd.DataFrame = file.read(columns=names).to_pandas()
+    # Straight into nullable integers: by way of floats, long ones would be rounded.
+    frame: pd.DataFrame = file.read(columns=names).to_pandas(types_mapper=_MAPPED.get)
     for column in wanted:
         kind: Any = FRAME_TYPES[column.type]
         if column.name in frame:

@@ -12,6 +12,7 @@ from moto import mock_aws
 from platform_jobs import demo_data
 from platform_jobs.aws import Clients
 from platform_jobs.ingest import ingest
+from platform_jobs.materialise import MaterialiseSettings
 from platform_jobs.quality import QualitySettings
 from platform_jobs.settings import load
 
@@ -51,6 +52,9 @@ class World:
 
     def quality(self, view: str, **overrides: str) -> QualitySettings:
         return self.settings(QualitySettings, STAGECRAFT_VIEW=view, **overrides)
+
+    def materialise(self, view: str, **overrides: str) -> MaterialiseSettings:
+        return self.settings(MaterialiseSettings, STAGECRAFT_VIEW=view, **overrides)
 
     def keys(self, zone: str, prefix: str = "") -> list[str]:
         return [item.key for item in self.clients.bucket(BUCKETS[zone]).list(prefix)]

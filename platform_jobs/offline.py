@@ -1,0 +1,90 @@
+"""The offline feature store: one Parquet object an event date, and a manifest of what each was made from."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from platform_jobs import layout, tables
+from platform_jobs.aws import THREADS, Bucket
+from platform_jobs.commits import json_bytes
+from platform_jobs.errors import JobError
+from platform_jobs.log import WARNING, event
+from platform_jobs.views import View
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Partition:
+    """The features of one event date. `made_from` is a hash of the curated files and the declaration."""
+
+    key: str
+    rows: int
+    sha256: str
+    made_from: str
+
+
+@dataclass(frozen=True)
+class OfflineStore:
+    """One view's history."""
+
+    bucket: Bucket
+    view: View
+
+    def partitions(self) -> dict[str, Partition]:
+        """What the store holds, by event date."""
+        body = self.bucket.get(layout.offline_manifest_key(self.view.name))
+        if body is None:
+            return {}
+        stored: dict[str, Any] = json.loads(body)["partitions"]
+        return {date: Partition(**stored[date]) for date in sorted(stored)}
+
+    def commit(self, partitions: Mapping[str, Partition]) -> None:
+        """Makes the partitions visible, after their objects are written."""
+        value = {
+            "view": self.view.name,
+            "view_version": self.view.version,
+            "partitions": {date: asdict(partitions[date]) for date in sorted(partitions)},
+        }
+        key = layout.offline_manifest_key(self.view.name)
+        self.bucket.put(key, json_bytes(value), content_type="application/json")
+
+    def write(self, date: str, frame: "pd.DataFrame", made_from: str) -> Partition:
+        """Writes one event date whole."""
+        body = tables.to_parquet(frame, tables.arrow_schema(self.view))
+        key = layout.offline_key(self.view.name, date)
+        self.bucket.put(key, body, content_type="application/vnd.apache.parquet")
+        return Partition(key, len(frame), tables.sha256(body), made_from)
+
+    def read(self, columns: list[str] | None = None) -> "pd.DataFrame":
+        """The whole history, by event time and key; each key and event time once.
+
+        Raises:
+            JobError: reason `no-features` if nothing was materialised.
+        """
+        import pandas as pd
+
+        partitions = self.partitions()
+        if not partitions:
+            raise JobError(
+                "no-features",
+                f"view {self.view.name} has no offline features: run `materialise` for it first",
+            )
+        with ThreadPoolExecutor(THREADS) as pool:
+            bodies = list(pool.map(self.bucket.get, (item.key for item in partitions.values())))
+        frames = []
+        for partition, body in zip(partitions.values(), bodies, strict=True):
+            if body is None:  # its retention is over: the bucket's lifecycle took it
+                event("features", "partition-gone", WARNING, object=self.bucket.uri(partition.key))
+            else:
+                frames.append(tables.from_parquet(body, self.view, columns))
+        return pd.concat(frames, ignore_index=True) if frames else tables.empty_frame(self.view)
+
+    def version(self) -> str:
+        """A hash of the history's content: the data version that lineage names."""
+        content = [(date, item.sha256) for date, item in self.partitions().items()]
+        return hashlib.sha256(json.dumps([self.view.name, content]).encode()).hexdigest()
