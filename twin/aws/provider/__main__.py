@@ -1,0 +1,19 @@
+"""`python -m twin.aws.provider [engine address]`: the plugin process."""
+
+import signal
+import sys
+
+from twin.aws.provider.clients import isolate_environment
+
+
+def main() -> int:
+    """Serves the provider."""
+    isolate_environment()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the engine decides; it sends Cancel, then SIGTERM
+    from twin.aws.provider.server import serve
+
+    return serve()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,44 @@
+"""Runs the provider as a plugin: prints its port, serves until the engine ends it or is gone."""
+
+import os
+import sys
+import threading
+from concurrent import futures
+from typing import Final
+
+import grpc
+from pulumi.runtime.proto import provider_pb2_grpc
+
+from twin.aws.provider.servicer import Provider
+
+_MESSAGE_LIMIT: Final = 400 * 1024 * 1024
+_WORKERS: Final = 32
+
+
+def serve() -> int:
+    """Serves on a free port of 127.0.0.1, which is the only thing printed on stdout."""
+    server = grpc.server(
+        futures.ThreadPoolExecutor(max_workers=_WORKERS, thread_name_prefix="rpc"),
+        options=[
+            ("grpc.max_receive_message_length", _MESSAGE_LIMIT),
+            ("grpc.max_send_message_length", _MESSAGE_LIMIT),
+            ("grpc.so_reuseport", 0),
+        ],
+    )
+    stopped = threading.Event()
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(Provider(stopped), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    sys.stdout.write(f"{port}\n")
+    sys.stdout.flush()
+    _wait(stopped)
+    server.stop(grace=1).wait()
+    return 0
+
+
+def _wait(stopped: threading.Event) -> None:
+    """Until Cancel, or until the engine that started this process is gone: nobody would stop it then."""
+    parent = os.getppid()
+    while not stopped.wait(0.5):
+        if os.getppid() != parent:
+            return

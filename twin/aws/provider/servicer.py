@@ -1,0 +1,379 @@
+"""Pulumi's ResourceProvider service for the twin's AWS: one RPC each, the work is done by adapters."""
+
+import hashlib
+import json
+import os
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final, NoReturn
+
+import grpc
+from botocore.exceptions import BotoCoreError, ClientError
+from google.protobuf import any_pb2, empty_pb2
+from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
+
+from twin import wire
+from twin.aws.provider import assets, configuration, schema
+from twin.aws.provider.adapter import Adapter, State
+from twin.aws.provider.clients import Cloud, Effect, effect, explain
+from twin.aws.provider.configuration import Configuration
+from twin.aws.provider.lifecycle import Lifecycle, Resource
+from twin.aws.provider.names import Request
+from twin.aws.provider.problems import Problems
+from twin.aws.provider.registry import adapter_for
+from twin.wire import PLAIN, UNKNOWN, Secret
+
+OPERATION_KEY: Final = "stagecraft-operation"
+"""gRPC metadata of Create: the engine's own number of the attempt, the same when the attempt is resumed."""
+
+_Context = grpc.ServicerContext
+_MODE: Final = provider_pb2.CheckRequest.AutonamingOptions.Mode
+_KINDS: Final = {
+    ("ADD", False): provider_pb2.PropertyDiff.ADD,
+    ("ADD", True): provider_pb2.PropertyDiff.ADD_REPLACE,
+    ("DELETE", False): provider_pb2.PropertyDiff.DELETE,
+    ("DELETE", True): provider_pb2.PropertyDiff.DELETE_REPLACE,
+    ("UPDATE", False): provider_pb2.PropertyDiff.UPDATE,
+    ("UPDATE", True): provider_pb2.PropertyDiff.UPDATE_REPLACE,
+}
+
+
+class InitFailedError(Exception):
+    """The resource exists, but is not complete."""
+
+    def __init__(self, identifier: str, state: State, inputs: State, reason: str) -> None:
+        super().__init__(reason)
+        self.identifier, self.state, self.inputs, self.reason = identifier, state, inputs, reason
+
+
+class Provider(provider_pb2_grpc.ResourceProviderServicer):  # type: ignore[misc]  # the stubs are untyped
+    """One provider instance: one configuration, one cloud."""
+
+    def __init__(self, stopped: threading.Event) -> None:
+        self._stopped = stopped
+        self._configuration = Configuration()
+        self._cloud: Cloud | None = None
+        self._lifecycle: Lifecycle | None = None
+
+    # -- the plugin
+
+    def Handshake(self, request: Any, context: _Context) -> Any:  # noqa: N802
+        """What this provider understands."""
+        return provider_pb2.ProviderHandshakeResponse(supports_autonaming_configuration=True)
+
+    def Attach(self, request: Any, context: _Context) -> Any:  # noqa: N802
+        """The engine attaches itself to a plugin that it did not start; there is nothing to do."""
+        return empty_pb2.Empty()
+
+    def GetPluginInfo(self, request: Any, context: _Context) -> Any:  # noqa: N802
+        """The version of pulumi_aws whose schema this is."""
+        return plugin_pb2.PluginInfo(version=schema.version())
+
+    def GetSchema(self, request: Any, context: _Context) -> Any:  # noqa: N802
+        """A schema with the emulated types' names: enough for an engine, not for making SDKs."""
+        resources: dict[str, Any] = {token: {} for token in schema.tokens()}
+        content = {"name": "aws", "version": schema.version(), "resources": resources}
+        return provider_pb2.GetSchemaResponse(schema=json.dumps(content))
+
+    def Cancel(self, request: Any, context: _Context) -> Any:  # noqa: N802
+        """Ends the process; calls under way are finished first."""
+        self._stopped.set()
+        return empty_pb2.Empty()
+
+    # -- configuration
+
+    def CheckConfig(self, request: Any, context: _Context) -> Any:  # noqa: N802
+        """Checks the provider's inputs."""
+        inputs = _plain(request.news)
+        problems = Problems()
+        configuration.parse(inputs, problems)
+        response = provider_pb2.CheckResponse(inputs=request.news)
+        _add_failures(response, problems)
+        return response
+
+    def DiffConfig(self, request: Any, context: _Context) -> Any:  # noqa: N802
+        """A change of region moves every resource: the provider is replaced; anything else is an update."""
+        olds = _plain(request.old_inputs) or _plain(request.olds)
+        news = _plain(request.news)
+        changed = sorted(name for name in {*olds, *news} if olds.get(name) != news.get(name))
+        replaces = [name for name in changed if name == "region" and news.get(name) is not UNKNOWN]
+        response = provider_pb2.DiffResponse(
+            changes=provider_pb2.DiffResponse.DIFF_SOME if changed else provider_pb2.DiffResponse.DIFF_NONE,
+            diffs=changed,
+            replaces=replaces,
+            hasDetailedDiff=True,
+        )
+        for name in changed:
+            kind = "ADD" if name not in olds else "DELETE" if name not in news else "UPDATE"
+            response.detailedDiff[name].kind = _KINDS[kind, name in replaces]
+            response.detailedDiff[name].inputDiff = True
+        return response
+
+    def Configure(self, request: Any, context: _Context) -> Any:  # noqa: N802
+        """Takes the configuration and finds the cloud, which must be on this machine."""
+        with _reported(context):
+            inputs = _plain(request.args)
+            if not inputs and request.variables:
+                inputs = {key.split(":")[-1]: value for key, value in request.variables.items()}
+            problems = Problems()
+            parsed = configuration.parse(inputs, problems)
+            if problems:
+                raise ValueError("; ".join(f"{path}: {reason}" for path, reason in problems))
+            self._cloud = Cloud(configuration.cloud_endpoint(os.environ))
+            self._configuration = parsed
+            if parsed.allowed_accounts or parsed.forbidden_accounts:
+                _check_account(parsed, self._cloud.account)
+            self._lifecycle = Lifecycle(self._cloud, parsed)
+        return provider_pb2.ConfigureResponse(supportsPreview=True, supports_autonaming_configuration=True)
+
+    # -- resources
+
+    def Check(self, request: Any, context: _Context) -> Any:  # noqa: N802
+        """Checks and completes a resource's inputs."""
+        with _reported(context):
+            problems = Problems()
+            adapter = _adapter(request.urn, request.type)
+            news, olds = _plain(request.news), _plain(request.olds)
+            if adapter is None:
+                response = provider_pb2.CheckResponse(inputs=request.news)
+                problems.add("", _not_emulated(_type_of(request.urn, request.type)))
+                _add_failures(response, problems)
+                return response
+            naming = Request(
+                name=request.name or request.urn.rsplit("::", 1)[-1],
+                seed=request.randomSeed,
+                proposed=request.autonaming.proposed_name,
+                mode=_MODE.Name(request.autonaming.mode) if request.HasField("autonaming") else "",
+            )
+            inputs = self._lives.check(adapter, request.urn, olds, news, naming, problems)
+            response = provider_pb2.CheckResponse(inputs=wire.to_struct(inputs, PLAIN))
+            _add_failures(response, problems)
+            return response
+
+    def Diff(self, request: Any, context: _Context) -> Any:  # noqa: N802
+        """What an update would change, and whether it takes a replacement."""
+        with _reported(context):
+            adapter = _required_adapter(request.urn, request.type)
+            difference = self._lives.diff(
+                adapter,
+                request.urn,
+                _plain(request.old_inputs) or _plain(request.olds),
+                _plain(request.news),
+                tuple(request.ignoreChanges),
+            )
+            response = provider_pb2.DiffResponse(
+                changes=(
+                    provider_pb2.DiffResponse.DIFF_SOME
+                    if difference.changes
+                    else provider_pb2.DiffResponse.DIFF_NONE
+                ),
+                diffs=difference.properties,
+                replaces=difference.replaces,
+                deleteBeforeReplace=difference.delete_first,
+                hasDetailedDiff=True,
+            )
+            for change in difference.changes:
+                response.detailedDiff[change.path].kind = _KINDS[change.kind, change.replaces]
+                response.detailedDiff[change.path].inputDiff = True
+            return response
+
+    def Create(self, request: Any, context: _Context) -> Any:  # noqa: N802
+        """Creates a resource, or finishes a creation that was interrupted."""
+        with _reported(context):
+            adapter = _required_adapter(request.urn, request.type)
+            inputs = _plain(request.properties)
+            if request.preview:
+                state = self._lives.preview_create(adapter, inputs)
+                return provider_pb2.CreateResponse(properties=_outputs(adapter, state))
+            attempt = _metadata(context, OPERATION_KEY) or _digest(request.urn, inputs)
+            with effect(Effect.of(request.urn, attempt)):
+                made = self._lives.create(adapter, request.urn, inputs)
+            if made.failure is not None:
+                raise InitFailedError(made.id, made.state, inputs, made.failure)
+            return provider_pb2.CreateResponse(id=made.id, properties=_outputs(adapter, made.state))
+
+    def Read(self, request: Any, context: _Context) -> Any:  # noqa: N802
+        """The resource as the cloud has it; an empty id says that it is gone."""
+        with _reported(context), effect(Effect.known(request.urn)):
+            adapter = _required_adapter(request.urn, request.type)
+            resource = Resource(request.id, _plain(request.properties), _plain(request.inputs))
+            found = self._lives.read(adapter, request.urn, resource)
+            if found is None:
+                return provider_pb2.ReadResponse()
+            return provider_pb2.ReadResponse(
+                id=found.id,
+                properties=_outputs(adapter, found.state),
+                inputs=wire.to_struct(found.inputs, PLAIN),
+            )
+
+    def Update(self, request: Any, context: _Context) -> Any:  # noqa: N802
+        """Changes a resource in place."""
+        with _reported(context), effect(Effect.known(request.urn)):
+            adapter = _required_adapter(request.urn, request.type)
+            news = _plain(request.news)
+            old = Resource(request.id, _plain(request.olds), _plain(request.old_inputs))
+            if request.preview:
+                state = self._lives.preview_update(adapter, old, news)
+            else:
+                state = self._lives.update(adapter, request.urn, old, news)
+            return provider_pb2.UpdateResponse(properties=_outputs(adapter, state))
+
+    def Delete(self, request: Any, context: _Context) -> Any:  # noqa: N802
+        """Deletes a resource; one that is gone is deleted."""
+        with _reported(context), effect(Effect.known(request.urn)):
+            adapter = _required_adapter(request.urn, request.type)
+            resource = Resource(request.id, _plain(request.properties), _plain(request.old_inputs))
+            self._lives.delete(adapter, request.urn, resource)
+        return empty_pb2.Empty()
+
+    # -- functions
+
+    def Invoke(self, request: Any, context: _Context) -> Any:  # noqa: N802
+        """Runs a function (a data source)."""
+        from twin.aws.provider.functions import Lookup, function_for
+
+        with _reported(context):
+            problems = Problems()
+            run = function_for(request.tok)
+            if run is None:
+                raise ValueError(
+                    f"{request.tok} is not emulated by the twin; pass the value in by configuration instead"
+                )
+            arguments = _plain(request.args)
+            lookup = Lookup(self._reachable, self._configuration, arguments, problems)
+            answer = run(lookup)
+            if problems:
+                failed = provider_pb2.InvokeResponse()
+                _add_failures(failed, problems)
+                return failed
+            response = provider_pb2.InvokeResponse()
+            getattr(response, "return").CopyFrom(wire.to_struct(answer))
+            return response
+
+    def Call(self, request: Any, context: _Context) -> Any:  # noqa: N802
+        """There are no methods on the emulated types."""
+        context.abort(grpc.StatusCode.UNIMPLEMENTED, f"{request.tok}: the twin's AWS provider has no methods")
+
+    def Construct(self, request: Any, context: _Context) -> Any:  # noqa: N802
+        """There are no components in this package."""
+        context.abort(
+            grpc.StatusCode.UNIMPLEMENTED, f"{request.type}: the twin's AWS provider has no components"
+        )
+
+    @property
+    def _lives(self) -> Lifecycle:
+        if self._lifecycle is None:
+            raise ValueError("the provider is not configured: Configure comes first")
+        return self._lifecycle
+
+    @property
+    def _reachable(self) -> Cloud:
+        if self._cloud is None:
+            raise ValueError("the provider is not configured: Configure comes first")
+        return self._cloud
+
+
+def _plain(struct: Any) -> State:
+    """Properties without marks of secrecy; unknown values stay UNKNOWN."""
+    values: Mapping[str, Any] = wire.unwrap(wire.from_struct(struct)).value
+    return dict(values)
+
+
+def _outputs(adapter: Adapter, state: Mapping[str, Any]) -> Any:
+    secret = adapter.described.secret
+    marked = {
+        name: Secret(value) if name in secret and value is not None else value
+        for name, value in state.items()
+        if value is not None
+    }
+    return wire.to_struct(marked)
+
+
+def _type_of(urn: str, given: str) -> str:
+    return given or urn.split("::")[2].rsplit("$", 1)[-1]
+
+
+def _adapter(urn: str, given: str) -> Adapter | None:
+    return adapter_for(_type_of(urn, given))
+
+
+def _required_adapter(urn: str, given: str) -> Adapter:
+    found = _adapter(urn, given)
+    if found is None:
+        raise ValueError(_not_emulated(_type_of(urn, given)))
+    return found
+
+
+def _not_emulated(token: str) -> str:
+    return (
+        f"{token} is not emulated by the twin; leave it out of the local stack (switch the capability off in its "
+        "configuration), or deploy the stack to an account with the pulumi CLI"
+    )
+
+
+def _add_failures(response: Any, problems: Problems) -> None:
+    for path, reason in problems:
+        response.failures.add(property=path, reason=reason)
+
+
+def _digest(urn: str, inputs: Mapping[str, Any]) -> str:
+    """The attempt, where the engine does not name it: the same resource with the same inputs."""
+    text = json.dumps(inputs, sort_keys=True, default=assets.fingerprint)
+    return hashlib.sha256(f"{urn}\n{text}".encode()).hexdigest()
+
+
+def _metadata(context: _Context, key: str) -> str:
+    found: dict[str, Any] = dict(context.invocation_metadata() or ())
+    return str(found.get(key) or "")
+
+
+def _check_account(parsed: Configuration, account: str) -> None:
+    if parsed.allowed_accounts and account not in parsed.allowed_accounts:
+        allowed = ", ".join(sorted(parsed.allowed_accounts))
+        raise ValueError(f"allowedAccountIds: the twin's account is {account}, allowed are {allowed}")
+    if account in parsed.forbidden_accounts:
+        raise ValueError(f"forbiddenAccountIds: the twin's account {account} is forbidden")
+
+
+@contextmanager
+def _reported(context: _Context) -> Iterator[None]:
+    """Turns errors into the status that Pulumi's engine shows; only a bug shows a traceback, on stderr."""
+    try:
+        yield
+    except InitFailedError as failed:
+        _abort_with_init_failure(context, failed)
+    except (ClientError, BotoCoreError) as error:
+        context.abort(grpc.StatusCode.UNKNOWN, explain(error))
+    except (ValueError, OSError) as error:
+        context.abort(grpc.StatusCode.UNKNOWN, str(error))
+    except Exception as error:
+        if context.code() is not None:  # aborted inside
+            raise
+        traceback.print_exc(file=sys.stderr)
+        context.abort(grpc.StatusCode.INTERNAL, f"the twin's AWS provider has a bug: {error!r}")
+
+
+class _Status:
+    """A gRPC status with details; `abort_with_status` wants the attributes."""
+
+    def __init__(self, code: Any, details: str, status: Any) -> None:
+        self.code, self.details = code, details
+        self.trailing_metadata = (("grpc-status-details-bin", status.SerializeToString()),)
+
+
+def _abort_with_init_failure(context: _Context, failed: InitFailedError) -> NoReturn:
+    detail = provider_pb2.ErrorResourceInitFailed(
+        id=failed.identifier,
+        properties=wire.to_struct(failed.state, PLAIN),
+        inputs=wire.to_struct(failed.inputs, PLAIN),
+        reasons=[failed.reason],
+    )
+    packed = any_pb2.Any(type_url="type.googleapis.com/pulumirpc.ErrorResourceInitFailed")
+    packed.value = detail.SerializeToString()
+    code = grpc.StatusCode.UNKNOWN
+    status = status_pb2.Status(code=code.value[0], message=failed.reason, details=[packed])
+    abort: Callable[[Any], NoReturn] = context.abort_with_status
+    abort(_Status(code, failed.reason, status))
