@@ -1,0 +1,137 @@
+"""Runs a program against Pulumi's own mocks and keeps what it registered, in order."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pulumi
+from pulumi.runtime import mocks as runtime_mocks
+from pulumi.runtime.settings import SETTINGS
+
+ACCOUNT = "123456789012"
+REGION = "us-east-1"
+
+_ANSWERS: dict[str, dict[str, Any]] = {
+    "aws:index/getCallerIdentity:getCallerIdentity": {
+        "accountId": ACCOUNT,
+        "arn": f"arn:aws:iam::{ACCOUNT}:user/test",
+        "id": ACCOUNT,
+        "userId": "AIDA",
+    },
+    "aws:index/getRegion:getRegion": {
+        "region": REGION,
+        "name": REGION,
+        "id": REGION,
+        "description": "",
+        "endpoint": "",
+    },
+    "aws:index/getAvailabilityZones:getAvailabilityZones": {
+        "names": [f"{REGION}{zone}" for zone in "abcdef"],
+        "zoneIds": [],
+        "groupNames": [],
+        "id": REGION,
+    },
+}
+
+
+@dataclass(frozen=True)
+class Registration:
+    """One resource as the program registered it."""
+
+    type: str
+    name: str
+    inputs: dict[str, Any]
+
+
+@dataclass
+class Recording(pulumi.runtime.Mocks):
+    """What a program did, and what it is answered."""
+
+    answers: dict[str, dict[str, Any]] = field(default_factory=dict)
+    resources: list[Registration] = field(default_factory=list)
+    invokes: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    outputs: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, pulumi.ResourceOptions] = field(default_factory=dict)
+
+    def call(self, args: pulumi.runtime.MockCallArgs) -> dict[str, Any]:
+        self.invokes.append((args.token, dict(args.args)))
+        answers = {**_ANSWERS, **self.answers}
+        if args.token not in answers:
+            raise AssertionError(f"unexpected invoke {args.token}")
+        return answers[args.token]
+
+    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
+        self.resources.append(Registration(args.typ, args.name, args.inputs))
+        if not args.typ.startswith("aws:"):
+            return None, dict(args.inputs)
+        service = args.typ.split(":")[1].split("/")[0]
+        state = {
+            "arn": f"arn:aws:{service}:{REGION}:{ACCOUNT}:{args.name}",
+            "name": args.name,
+            "keyId": f"id-of-{args.name}",
+            "repositoryUrl": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/{args.name}",
+            "ipv6CidrBlock": "2600:1f18:1234:5600::/56",
+            "latestVersion": 1,
+            **args.inputs,
+        }
+        return f"{args.name}-id", state
+
+    def of(self, kind: str) -> list[Registration]:
+        """The resources of a type, by the end of its token."""
+        return [resource for resource in self.resources if resource.type.endswith(f":{kind}")]
+
+    def one(self, kind: str, name: str | None = None) -> Registration:
+        """The one resource of a type, and of a name where there are several."""
+        found = [resource for resource in self.of(kind) if name in (None, resource.name)]
+        assert len(found) == 1, [resource.name for resource in self.of(kind)]
+        return found[0]
+
+
+@contextlib.contextmanager
+def _fresh_runtime(recording: Recording, stack: str, preview: bool) -> Iterator[None]:
+    pulumi.runtime.set_mocks(recording, project="stagecraft", stack=stack, preview=preview)
+    SETTINGS.rpc_manager.clear()
+    SETTINGS.outputs.clear()
+    try:
+        yield
+    finally:
+        SETTINGS.rpc_manager.clear()
+        SETTINGS.outputs.clear()
+
+
+def run(
+    program: Callable[[], Any],
+    *,
+    stack: str = "test",
+    preview: bool = False,
+    answers: dict[str, dict[str, Any]] | None = None,
+) -> Recording:
+    """Runs a program; a dict or component that it returns becomes the recording's outputs."""
+    recording = Recording(answers=answers or {})
+
+    def remember(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:
+        recording.options[args.name] = args.opts
+        return None
+
+    def wrapped() -> None:
+        # Old transformations run in the process, so they also work under mocks.
+        pulumi.runtime.register_stack_transformation(
+            lambda args: recording.options.__setitem__(args.name, args.opts)
+        )
+        result = program()
+        if isinstance(result, pulumi.ComponentResource):
+            result = {
+                key: value
+                for key, value in vars(result).items()
+                if isinstance(value, pulumi.Output) and key[0] != "_"
+            }
+            result.pop("urn", None)
+        for key, value in (result or {}).items():
+            pulumi.Output.from_input(value).apply(
+                lambda known, key=key: recording.outputs.__setitem__(key, known)
+            )
+
+    with _fresh_runtime(recording, stack, preview):
+        runtime_mocks.test(wrapped)()
+    return recording
