@@ -75,6 +75,7 @@ class Snapshot:
         self._documents: dict[str, Mapping[str, Any] | None] = {}
         self._prices: dict[tuple[str, str, str], Price] = {}
         self._tables: dict[tuple[str, str], Mapping[str, Decimal]] = {}
+        self._markups: dict[str, Decimal] | None = None
 
     def regions(self) -> tuple[str, ...]:
         """Regions with an EC2 price table, sorted."""
@@ -104,6 +105,26 @@ class Snapshot:
     def sagemaker(self, region: str) -> Mapping[str, Decimal]:
         """Hourly hosting price by SageMaker instance type (`ml.m5.xlarge`); empty where unknown."""
         return self._table("sagemaker", region)
+
+    def sagemaker_markups(self) -> Mapping[str, Decimal]:
+        """What SageMaker asks for an instance type over EC2, as a factor, where both prices are known."""
+        if self._markups is None:
+            self._markups = {}
+            for path in sorted((self.directory / "sagemaker").glob("on-demand-*.json")):
+                region = path.stem.removeprefix("on-demand-")
+                machines = self.on_demand(region)
+                for name, price in self.sagemaker(region).items():
+                    base = machines.get(name.removeprefix("ml."))
+                    if base:
+                        self._markups[name] = max(price / base, self._markups.get(name, price / base))
+        return self._markups
+
+    def instance_price_date(self, service: str, instance_type: str, region: str) -> str:
+        """When the price of an instance type (EC2's, or SageMaker's with its `ml.`) was found."""
+        document = self.document(f"{service}/on-demand-{region}.json")
+        name = instance_type.removeprefix("ml.")
+        date: str = document["sources"][document["other_sources"].get(name, document["source"])]["as_of"]
+        return date
 
     def spot(self, instance_type: str, region: str) -> SpotPrice | None:
         """What the type costs on spot, or None when its on-demand price there is unknown."""

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import cache
 from typing import Annotated, Any, get_type_hints
@@ -100,6 +101,7 @@ class Usage:
     topic_emails: Annotated[Decimal, Doc("E-mail notifications of an SNS subscription.")] = Decimal(100)
     bus_events: Annotated[Decimal, Doc("Custom events on an EventBridge bus.")] = Decimal(100000)
     nat_gb: Annotated[Decimal, Doc("GB through a NAT gateway.")] = Decimal(50)
+    flow_logs_gb: Annotated[Decimal, Doc("GB of flow logs that a VPC or subnet writes.")] = Decimal(5)
     endpoint_gb: Annotated[Decimal, Doc("GB through an interface endpoint.")] = Decimal(10)
     internet_out_gb: Annotated[Decimal, Doc("GB to the internet from a load balancer.")] = Decimal(10)
     load_balancer_units: Annotated[
@@ -182,7 +184,9 @@ def _checked(declared: Mapping[Any, Any], path: str, problems: list[str]) -> tup
     for key, value in declared.items():
         name = re.sub(r"(?<!^)(?=[A-Z])", "_", str(key)).lower()
         if name not in known:
-            problems.append(f"{path}.{key} is no usage field; known are {', '.join(sorted(known))}")
+            near = get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else "docs/pricing.md lists them"
+            problems.append(f"{path}.{key} is no usage field; {hint}")
             continue
         doc = known[name]
         amount = None if isinstance(value, str) else number(value)
