@@ -1,11 +1,11 @@
 """Repeated creations: a call that a provider repeats after a crash is answered, not done again.
 
-A provider that creates a resource marks each mutating call with `X-Stagecraft-Idempotency: <scope>.<token>.<n>`:
-the resource, the attempt to create it, and the number of the call in it. If the process dies before the engine
-has noted the result, the same attempt is made again, with the same marks; the calls that were done are then
-answered from memory, and the rest is done. So there is no duplicate of a thing without a name of its own, and no
-"already exists" for one that has. Once the engine knows the resource, its calls carry
-`X-Stagecraft-Idempotency-Forget: <scope>`, and a later creation is a new one.
+A provider that creates a resource marks each mutating call with
+`X-Stagecraft-Idempotency: <scope>.<token>.<n>`: the resource, the attempt to create it, and the number of the
+call in it. If the process dies before the engine has noted the result, the same attempt is made again, with the
+same marks; the calls that were done are then answered from memory, and the rest is done. So there is no
+duplicate of a thing without a name of its own, and no "already exists" for one that has. Once the engine knows
+the resource, its calls carry `X-Stagecraft-Idempotency-Forget: <scope>`, and a later creation is a new one.
 
 The memory needs no saving of its own: replaying the cloud's journal through this handler makes it again.
 """

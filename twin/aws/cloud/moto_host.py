@@ -53,7 +53,6 @@ def _configure() -> None:
 
     default_user_config["stepfunctions"] = {"execute_state_machine": True}
     default_user_config["lambda"] = {"use_docker": False}
-    default_user_config["batch"] = {"use_docker": False}
     default_user_config["iam"] = {"load_aws_managed_policies": True}
 
 
@@ -99,11 +98,18 @@ _EPOCH: Final = 1_767_225_600.0  # 2026-01-01: when the twin's account was opene
 
 
 def _keep_key_material() -> None:
-    """Symmetric KMS keys come from the seeded source: after a replay they decrypt what they encrypted."""
-    from moto.kms import utils  # noqa: PLC0415
+    """Symmetric KMS keys come from the seeded source: after a replay they decrypt what they encrypted.
+
+    moto also makes an RSA key pair (60 ms) for each of them, which nothing uses.
+    """
+    from moto.kms import models  # noqa: PLC0415
     from moto.moto_api._internal import mock_random  # noqa: PLC0415
 
-    utils.generate_master_key = lambda: mock_random.getrandbits(256).to_bytes(32)
+    original = models.generate_private_key
+    models.generate_master_key = lambda: mock_random.getrandbits(256).to_bytes(32)
+    models.generate_private_key = lambda spec: (
+        None if spec == "SYMMETRIC_DEFAULT" or spec.startswith("HMAC") else original(spec)
+    )
 
 
 class MotoApps:
