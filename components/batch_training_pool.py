@@ -31,7 +31,7 @@ class PoolNetwork(TypedDict):
 
     vpc_id: pulumi.Input[str]
     """Id of the VPC."""
-    subnet_ids: list[pulumi.Input[str]]
+    subnet_ids: pulumi.Input[list[str]]
     """Ids of private subnets that reach ECR, ECS, CloudWatch Logs and S3."""
 
 
@@ -88,7 +88,7 @@ class BatchTrainingPoolArgs(TypedDict):
     log_retention_days: NotRequired[int]
     """Days that logs are kept; one of CloudWatch's own steps. Default: 30."""
     kms_key_arn: NotRequired[pulumi.Input[str]]
-    """Key for logs. Default: a key is made, rotated yearly."""
+    """Key for logs, also the checkpoints' bucket's. Default: a key is made, rotated yearly."""
     allow_data_loss: NotRequired[bool]
     """Lets a deletion of the component take a key it made along. Default: false."""
     tags: NotRequired[dict[str, pulumi.Input[str]]]
@@ -153,9 +153,7 @@ class BatchTrainingPool(pulumi.ComponentResource):
     def _network(self) -> tuple[pulumi.Output[str], pulumi.Output[list[str]]]:
         if "network" in self._args:
             given = self._args["network"]
-            return pulumi.Output.from_input(given["vpc_id"]), pulumi.Output.all(*given["subnet_ids"]).apply(
-                list
-            )
+            return pulumi.Output.from_input(given["vpc_id"]), pulumi.Output.from_input(given["subnet_ids"])
         network = Network(
             f"{self._name}-network", {"kms_key_arn": self._key, "tags": self._tags}, self._options
         )
@@ -310,9 +308,23 @@ class BatchTrainingPool(pulumi.ComponentResource):
                 timeout_minutes=int(job.get("timeout_minutes", batch_job.DEFAULT_TIMEOUT_MINUTES)),
             ),
             cloud=self._cloud,
-            policies={f"policy-{index}": arn for index, arn in enumerate(job.get("policy_arns", []))},
+            policies={
+                "checkpoints": self._checkpoint_policy(job),
+                **{f"policy-{index}": arn for index, arn in enumerate(job.get("policy_arns", []))},
+            },
             tags={**self._tags, **job.get("tags", {})},
         )
+
+    def _checkpoint_policy(self, job: PoolJob) -> pulumi.Output[str]:
+        return aws.iam.Policy(
+            f"{self._name}-{job['name']}-checkpoints",
+            description=f"Where {job['name']} keeps its checkpoints",
+            policy=pulumi.Output.all(
+                partition=self._cloud.partition, uri=self._args["checkpoint_uri"], key=self._key
+            ).apply(lambda known: checkpoint_policy(job=job["name"], **known)),
+            tags={**self._tags, **job.get("tags", {})},
+            opts=self._options,
+        ).arn
 
     def _contract(self, job: PoolJob) -> dict[str, pulumi.Input[str]]:
         minutes = job.get(
@@ -324,6 +336,16 @@ class BatchTrainingPool(pulumi.ComponentResource):
             "STAGECRAFT_CHECKPOINT_URI": pulumi.Output.concat(self._args["checkpoint_uri"], job["name"], "/"),
             "STAGECRAFT_GRACE_SECONDS": str(int(self._args.get("grace_seconds", DEFAULT_GRACE_SECONDS))),
         }
+
+
+def checkpoint_policy(*, partition: str, uri: str, job: str, key: str) -> str:
+    """A job reads, writes and clears its own checkpoints."""
+    bucket, _, prefix = uri.removeprefix("s3://").partition("/")
+    own = [f"{prefix}{job}/"]
+    return iam.document(
+        *iam.bucket_access(f"arn:{partition}:s3:::{bucket}", read=own, write=own, delete=own),
+        iam.key_access(key),
+    )
 
 
 def machine_policy(*, clusters: str, instances: str, tasks: str, repositories: list[str], logs: str) -> str:

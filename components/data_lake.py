@@ -5,7 +5,7 @@ from typing import Final, NotRequired, TypedDict
 import pulumi
 import pulumi_aws as aws
 
-from components import naming
+from components import iam, naming
 from components.bucket import BucketSettings, secure_bucket
 from components.checks import Problems
 from components.context import Cloud, current_cloud, scope
@@ -17,7 +17,7 @@ DEFAULT_RETENTION_DAYS: Final[dict[str, dict[str, int]]] = {
     "raw": {"": 730},
     "curated": {"": 730},
     "features": {},
-    "artifacts": {"athena/": 30, "checkpoints/": 14},
+    "artifacts": {"athena/": 30, "captured/": 90, "checkpoints/": 14},
 }
 """Bucket → prefix → days. Offline features get theirs from their view; model artifacts are kept."""
 
@@ -46,7 +46,8 @@ class DataLakeArgs(TypedDict):
     `iam.key_policy` does.
     """
     retention: NotRequired[list[RetentionRule]]
-    """Adds to the default or takes its place: raw and curated 730 days, checkpoints 14, query results 30."""
+    """Adds to the default or takes its place: raw and curated 730 days, captured data 90,
+    query results 30, checkpoints 14."""
     scan_limit_gib: NotRequired[int]
     """The most that one Athena query may scan, in GiB; from 1 to 10240. Default: 10."""
     allow_data_loss: NotRequired[bool]
@@ -78,6 +79,11 @@ class DataLake(pulumi.ComponentResource):
     athena_workgroup: pulumi.Output[str]
     """Name of the Athena workgroup: results encrypted, scans limited, settings enforced."""
 
+    ingest_policy_arn: pulumi.Output[str]
+    """Attach to any role that brings data: it writes to the raw bucket and reads nothing."""
+    curate_policy_arn: pulumi.Output[str]
+    """Attach to the role of the quality gate: raw rows in, curated rows out."""
+
     def __init__(self, name: str, args: DataLakeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("stagecraft:index:DataLake", name, args, opts)
         _check(name, args)
@@ -94,6 +100,8 @@ class DataLake(pulumi.ComponentResource):
         self.access_logs_bucket = buckets["access-logs"]
         self.catalog_database = self._catalog()
         self.athena_workgroup = self._workgroup(cloud, args.get("scan_limit_gib", DEFAULT_SCAN_LIMIT_GIB))
+        self.ingest_policy_arn = self._ingest_policy(cloud)
+        self.curate_policy_arn = self._curate_policy(cloud)
         self.register_outputs(
             {
                 "raw_bucket": self.raw_bucket,
@@ -104,6 +112,8 @@ class DataLake(pulumi.ComponentResource):
                 "kms_key_arn": self.kms_key_arn,
                 "catalog_database": self.catalog_database,
                 "athena_workgroup": self.athena_workgroup,
+                "ingest_policy_arn": self.ingest_policy_arn,
+                "curate_policy_arn": self.curate_policy_arn,
             }
         )
 
@@ -161,6 +171,43 @@ class DataLake(pulumi.ComponentResource):
             tags=self._tags,
             opts=pulumi.ResourceOptions(parent=self),
         ).name
+
+    def _ingest_policy(self, cloud: Cloud) -> pulumi.Output[str]:
+        known = pulumi.Output.all(raw=cloud.bucket_arn(self.raw_bucket), key=self.kms_key_arn)
+        return self._policy(
+            "ingest",
+            known.apply(
+                lambda at: iam.document(*iam.bucket_access(at["raw"], write=[""]), iam.key_access(at["key"]))
+            ),
+        )
+
+    def _curate_policy(self, cloud: Cloud) -> pulumi.Output[str]:
+        known = pulumi.Output.all(
+            raw=cloud.bucket_arn(self.raw_bucket),
+            curated=cloud.bucket_arn(self.curated_bucket),
+            features=cloud.bucket_arn(self.features_bucket),
+            key=self.kms_key_arn,
+        )
+        return self._policy(
+            "curate",
+            known.apply(
+                lambda at: iam.document(
+                    *iam.bucket_access(at["raw"], read=[""]),
+                    *iam.bucket_access(at["curated"], read=[""], write=[""]),
+                    *iam.bucket_access(at["features"], read=["_views/"]),
+                    iam.key_access(at["key"]),
+                )
+            ),
+        )
+
+    def _policy(self, role: str, document: pulumi.Output[str]) -> pulumi.Output[str]:
+        return aws.iam.Policy(
+            f"{self._name}-{role}",
+            description=f"May {role} data of {self._name}",
+            policy=document,
+            tags=self._tags,
+            opts=pulumi.ResourceOptions(parent=self),
+        ).arn
 
 
 def retention_days(rules: list[RetentionRule]) -> dict[str, dict[str, int]]:

@@ -1,0 +1,217 @@
+"""What must hold between settings that are each right in themselves."""
+
+import itertools
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from stacks import stages
+from stacks.machines import ACCELERATORS
+from stacks.problems import Problem, did_you_mean
+from stacks.schedules import schedule_problem
+
+if TYPE_CHECKING:
+    from stacks.settings import FeatureField, FeatureView, Model
+
+SPOT_MINIMUM_TYPES: Final = 3
+_ERROR_METRICS: Final = ("mae", "rmse", "r2")
+"""Metrics that are not shares, so their floor is not held to 0 to 1."""
+
+
+def cross_problems(
+    namespace: str, parts: Mapping[str, Any], items: Mapping[str, Mapping[int, Any]]
+) -> Iterator[Problem]:
+    """The problems between settings.
+
+    Args:
+        namespace: What paths start with.
+        parts: The settings that are right as a whole.
+        items: The items of list settings that are right, by their place; also of lists that are not.
+    """
+    views: Mapping[int, FeatureView] = items.get("feature_views", {})
+    models: Mapping[int, Model] = items.get("models", {})
+    yield from _twice(f"{namespace}:featureViews", {index: view.name for index, view in views.items()})
+    for index, view in views.items():
+        yield from _view(f"{namespace}:featureViews[{index}]", view)
+    yield from _twice(f"{namespace}:models", {index: model.name for index, model in models.items()})
+    # A view that is wrong in itself is no reason to call its models wrong too.
+    complete = "feature_views" in parts
+    for index, model in models.items():
+        yield from _model(f"{namespace}:models[{index}]", model, list(views.values()) if complete else None)
+    yield from _budgets(namespace, parts, models)
+    yield from _stage(namespace, parts)
+    yield from _capabilities(namespace, parts)
+    yield from _data_loss(namespace, parts)
+
+
+def _twice(path: str, names: Mapping[int, str]) -> Iterator[Problem]:
+    seen: set[str] = set()
+    for index, name in names.items():
+        if name in seen:
+            yield Problem(f"{path}[{index}].name", name, "stands there twice; names must differ")
+        seen.add(name)
+
+
+def _view(path: str, view: "FeatureView") -> Iterator[Problem]:
+    own = [*view.join_keys, view.event_time]
+    seen = set()
+    for name in own:
+        if name in seen:
+            yield Problem(f"{path}.joinKeys", name, "stands there twice; columns must differ")
+        seen.add(name)
+    for index, field in enumerate(view.fields):
+        if field.name in seen:
+            yield Problem(
+                f"{path}.fields[{index}].name", field.name, "stands there twice; columns must differ"
+            )
+        seen.add(field.name)
+        if field.name == "event_date":
+            yield Problem(f"{path}.fields[{index}].name", field.name, "is the partition column; take another")
+        yield from _field(f"{path}.fields[{index}]", field)
+    if all(field.label for field in view.fields):
+        yield Problem(f"{path}.fields", len(view.fields), "must hold at least one that is not a label")
+
+
+def _field(path: str, field: "FeatureField") -> Iterator[Problem]:
+    if field.min is not None and field.max is not None and field.min > field.max:
+        yield Problem(f"{path}.min", field.min, f"must be at most max ({field.max:g})")
+    bounded = "min" if field.min is not None else "max" if field.max is not None else None
+    if bounded and field.type not in ("int", "float"):
+        yield Problem(f"{path}.{bounded}", getattr(field, bounded), f"is for int and float, not {field.type}")
+    if field.max_null_fraction is not None and not field.nullable:
+        yield Problem(f"{path}.maxNullFraction", field.max_null_fraction, "needs nullable: true")
+
+
+def _model(path: str, model: "Model", views: "list[FeatureView] | None") -> Iterator[Problem]:
+    if views is not None:
+        yield from _features(path, model, views)
+    training = model.training
+    if training.accelerator not in ACCELERATORS:
+        yield Problem(
+            f"{path}.training.accelerator",
+            training.accelerator,
+            f"must be one of {', '.join(ACCELERATORS)}{did_you_mean(training.accelerator, ACCELERATORS)}",
+        )
+    types = training.instance_types
+    if training.spot and types is not None and len(set(types)) < SPOT_MINIMUM_TYPES:
+        yield Problem(
+            f"{path}.training.instanceTypes",
+            types,
+            "must name three types or more with spot: true, or it has nowhere to go",
+        )
+    if training.schedule is not None and (wrong := schedule_problem(training.schedule)):
+        yield Problem(f"{path}.training.schedule", training.schedule, wrong)
+    serving = model.serving
+    if serving.max_replicas is not None and serving.max_replicas < serving.min_replicas:
+        yield Problem(
+            f"{path}.serving.maxReplicas",
+            serving.max_replicas,
+            f"must be at least minReplicas ({serving.min_replicas})",
+        )
+    yield from _release(path, model)
+    accuracy = model.monitor.accuracy
+    if accuracy and accuracy.metric not in _ERROR_METRICS and not 0 <= accuracy.floor <= 1:
+        yield Problem(
+            f"{path}.monitor.accuracy.floor", accuracy.floor, f"must be from 0 to 1 for {accuracy.metric}"
+        )
+
+
+def _features(path: str, model: "Model", views: "list[FeatureView]") -> Iterator[Problem]:
+    by_name = {view.name: view for view in views}
+    for index, name in enumerate(model.features):
+        if name not in by_name:
+            yield Problem(
+                f"{path}.features[{index}]",
+                name,
+                f"must be one of the featureViews: {', '.join(by_name)}{did_you_mean(name, by_name)}",
+            )
+        elif name in model.features[:index]:
+            yield Problem(f"{path}.features[{index}]", name, "stands there twice")
+    read = [by_name[name] for name in model.features if name in by_name]
+    labels = [field.name for view in read for field in view.fields if field.label]
+    if read and model.label not in labels:
+        known = f": {', '.join(labels)}" if labels else "; mark one with label: true"
+        yield Problem(
+            f"{path}.label",
+            model.label,
+            f"must be a label of the model's views{known}{did_you_mean(model.label, labels)}",
+        )
+    bias = model.monitor.bias
+    columns = {field.name for view in read for field in view.fields}
+    if bias and read and bias.attribute not in columns:
+        yield Problem(
+            f"{path}.monitor.bias.attribute",
+            bias.attribute,
+            f"must be a column of the model's views{did_you_mean(bias.attribute, columns)}",
+        )
+
+
+def _release(path: str, model: "Model") -> Iterator[Problem]:
+    steps = model.release.canary_percent
+    if any(later <= earlier for earlier, later in itertools.pairwise(steps)) or steps[-1] != 100:
+        yield Problem(f"{path}.release.canaryPercent", steps, "must rise from step to step and end with 100")
+
+
+def _budgets(namespace: str, parts: Mapping[str, Any], models: "Mapping[int, Model]") -> Iterator[Problem]:
+    total = parts.get("monthly_budget_usd")
+    if total is None:
+        return
+    for index, model in models.items():
+        if model.monthly_budget_usd is not None and model.monthly_budget_usd > total:
+            yield Problem(
+                f"{namespace}:models[{index}].monthlyBudgetUsd",
+                model.monthly_budget_usd,
+                f"must be at most the stack's monthlyBudgetUsd ({total:g})",
+            )
+
+
+def _stage(namespace: str, parts: Mapping[str, Any]) -> Iterator[Problem]:
+    stage = parts.get("stage")
+    if stage is not None and stages.unbuilt(stage):
+        built = [name for name in stages.STAGE_NAMES if not stages.unbuilt(name)]
+        yield Problem(
+            f"{namespace}:stage",
+            stage,
+            f"must be one of {', '.join(built)} in this release, which has no {stages.unbuilt(stage)[0]} yet",
+        )
+
+
+def _capabilities(namespace: str, parts: Mapping[str, Any]) -> Iterator[Problem]:
+    """What a higher stage adds may be on early; what the stage has goes off only under a waiver."""
+    stage = parts.get("stage")
+    for name, on in parts.get("capabilities", {}).items():
+        path = f"{namespace}:capabilities.{name}"
+        if name not in stages.CAPABILITIES:
+            yield Problem(path, on, f"is no capability{did_you_mean(name, stages.CAPABILITIES)}")
+        elif on and not stages.CAPABILITIES[name].built:
+            yield Problem(path, on, "is not there in this release; leave it out")
+        elif not on and not stages.CAPABILITIES[name].switchable:
+            yield Problem(path, on, "cannot be switched off: the rest of the stack stands on it")
+        elif not on and stage is not None and not _waived(parts, "M3", name):
+            have = [capability.name for capability in stages.included(stage)]
+            if name in have:
+                yield Problem(
+                    path,
+                    on,
+                    f"belongs to stage {stages.stage_of(name)}; to go without it, waive rule M3 for "
+                    f"resource {name!r} with owner, reason and expires",
+                )
+
+
+def _data_loss(namespace: str, parts: Mapping[str, Any]) -> Iterator[Problem]:
+    if (
+        parts.get("environment") == "prod"
+        and parts.get("data_loss") == "allow"
+        and not _waived(parts, "G9", None)
+    ):
+        yield Problem(
+            f"{namespace}:dataLoss",
+            "allow",
+            "must be refuse in prod, or needs a waiver of rule G9 with owner, reason and expires",
+        )
+
+
+def _waived(parts: Mapping[str, Any], rule: str, resource: str | None) -> bool:
+    return any(
+        waiver.rule == rule and (resource is None or waiver.resource in ("*", resource))
+        for waiver in parts.get("waivers", [])
+    )

@@ -1,0 +1,315 @@
+"""The stack's settings: typed, checked as a whole, every problem told at once.
+
+`parse_settings` is pure, so that a stack's file can be checked before anything runs; `read_settings` is the
+one place that reads Pulumi's configuration.
+"""
+
+import contextlib
+import datetime
+import json
+import typing
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal
+
+import pydantic
+from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic.alias_generators import to_camel
+
+from stacks import stages
+from stacks.cross_checks import cross_problems
+from stacks.explain import explain
+from stacks.problems import Problem, SettingsError, did_you_mean
+
+NAMESPACE: Final = "stagecraft"
+
+Name = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z][a-z0-9_-]{0,30}$",
+        description="lower case letters, digits, '-' and '_', up to 31, starting with a letter",
+    ),
+]
+Column = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z_][a-z0-9_]{0,126}$",
+        description="a column name: lower case letters, digits and underscores",
+    ),
+]
+Label = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._:/=+@-]{0,127}$",
+        description="up to 128 letters, digits, spaces and . _ : / = + - @",
+    ),
+]
+Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$", description="an e-mail address")]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Days = Annotated[int, Field(ge=1, le=36500)]
+Dollars = Annotated[float, Field(gt=0, le=1e9)]
+
+
+class _Section(pydantic.BaseModel):
+    """Camel case outside, snake case inside; nothing that is not declared."""
+
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Labels(_Section):
+    """Who answers and pays for the stack, and what its data is."""
+
+    owner: Label
+    cost_centre: Label
+    data_classification: Literal["public", "internal", "confidential", "restricted", "personal", "sensitive"]
+
+
+class FeatureField(_Section):
+    """One column of a feature view."""
+
+    name: Column
+    type: Literal["string", "int", "float", "bool", "timestamp"]
+    nullable: bool = False
+    max_null_fraction: Fraction | None = None
+    min: float | None = None
+    max: float | None = None
+    allowed: Annotated[list[str | int | float | bool], Field(min_length=1)] | None = None
+    label: bool = False
+
+
+class FeatureView(_Section):
+    """Features of one kind of entity."""
+
+    name: Column
+    entity: Name
+    join_keys: Annotated[list[Column], Field(min_length=1)]
+    event_time: Column
+    ttl_days: Annotated[int, Field(ge=1, le=3650)] = 365
+    retention_days: Days = 730
+    fields: Annotated[list[FeatureField], Field(min_length=1)]
+    max_bad_fraction: Fraction | None = None
+    duplicates: Literal["quarantine", "fail"] | None = None
+
+
+class Training(_Section):
+    """How a model is trained."""
+
+    accelerator: str = "none"
+    instance_types: Annotated[list[str], Field(min_length=1)] | None = None
+    spot: bool = True
+    checkpoint_minutes: Annotated[int, Field(ge=1, le=240)] = 15
+    timeout_minutes: Annotated[int, Field(ge=1, le=20160)] = 240
+    vcpus: Annotated[int, Field(ge=1, le=192)] | None = None
+    memory_mib: Annotated[int, Field(ge=512, le=3145728)] | None = None
+    gpus: Annotated[int, Field(ge=1, le=16)] = 1
+    schedule: str | None = None
+
+
+class Serving(_Section):
+    """How a model answers."""
+
+    mode: Literal["serverless", "realtime"] = "serverless"
+    memory_mib: Literal[1024, 2048, 3072, 4096, 5120, 6144] = 2048
+    max_concurrency: Annotated[int, Field(ge=1, le=200)] = 5
+    instance_type: Annotated[
+        str,
+        Field(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$", description="a SageMaker type such as ml.m6i.large"),
+    ] = "ml.m6i.large"
+    min_replicas: Annotated[int, Field(ge=1, le=100)] = 1
+    max_replicas: Annotated[int, Field(ge=1, le=100)] | None = None
+    fallback: Literal["none", "last-good", "default-answer"] = "none"
+
+
+class Slo(_Section):
+    """What users may rely on."""
+
+    availability: Annotated[float, Field(ge=90, le=99.999)]
+    latency_p95_ms: Annotated[int, Field(ge=1, le=60000)]
+
+
+class Drift(_Section):
+    """When inputs are too far from those of training."""
+
+    threshold: Annotated[float, Field(gt=0, le=1)]
+
+
+class Accuracy(_Section):
+    """When answers are no longer good enough."""
+
+    metric: Literal["accuracy", "auc", "f1", "mae", "precision", "r2", "recall", "rmse"]
+    floor: float
+
+
+class Bias(_Section):
+    """When groups are treated too differently."""
+
+    attribute: Column
+    max_disparity: Fraction
+
+
+class Monitor(_Section):
+    """What a live model is watched for."""
+
+    drift: Drift | None = None
+    accuracy: Accuracy | None = None
+    bias: Bias | None = None
+
+
+class Release(_Section):
+    """How a version goes live."""
+
+    approval: Literal["human", "automatic"] = "human"
+    canary_percent: Annotated[list[Annotated[int, Field(ge=1, le=100)]], Field(min_length=1)] = [100]
+    bake_minutes: Annotated[int, Field(ge=1, le=1440)] = 15
+
+
+class Model(_Section):
+    """The one declaration of a model; all that it needs follows from it."""
+
+    name: Name
+    description: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
+    owner: Label | None = None
+    features: Annotated[list[Column], Field(min_length=1)]
+    label: Column
+    task: Literal["binary", "multiclass", "regression"]
+    training: Training = Training()
+    serving: Serving = Serving()
+    slo: Slo | None = None
+    monitor: Monitor = Monitor()
+    release: Release = Release()
+    monthly_budget_usd: Dollars | None = None
+
+
+class Waiver(_Section):
+    """An exception that someone answers for until a day."""
+
+    rule: Annotated[str, Field(min_length=1)]
+    resource: Annotated[str, Field(min_length=1)] = "*"
+    owner: Label
+    reason: Annotated[str, Field(min_length=10, description="a reason of at least ten letters")]
+    expires: datetime.date
+
+
+class Settings(_Section):
+    """All settings of a stack."""
+
+    stage: Literal["validate", "stabilise", "optimise", "govern", "scale"]
+    environment: Literal["dev", "staging", "prod"]
+    labels: Labels
+    monthly_budget_usd: Dollars
+    feature_views: Annotated[list[FeatureView], Field(min_length=1)]
+    models: Annotated[list[Model], Field(min_length=1)]
+    image: Annotated[
+        str,
+        Field(
+            pattern=r"^[A-Za-z0-9][A-Za-z0-9._/:@-]{0,511}$",
+            description="a tag or digest in the stack's own repository, or the whole URI of another image",
+        ),
+    ]
+    notify: Annotated[list[Email], Field(max_length=10)] = []
+    capabilities: dict[str, bool] = {}
+    max_vcpus: Annotated[int, Field(ge=1, le=10000)] = 32
+    data_loss: Literal["allow", "refuse"] = "refuse"
+    disposable: list[Literal["lake", "features", "registry", "images"]] = []
+    waivers: list[Waiver] = []
+
+    def may_lose_data(self, component: str) -> bool:
+        """Both switches are set: the stack's, and the component's."""
+        return self.data_loss == "allow" and component in self.disposable
+
+    @property
+    def enabled(self) -> frozenset[str]:
+        """The stack's capabilities."""
+        return stages.enabled(self.stage, self.capabilities)
+
+
+def problems_of(raw: Mapping[str, Any]) -> list[Problem]:
+    """Everything that is wrong with a stack's configuration; empty if it can be used.
+
+    Args:
+        raw: Configuration as in the stack's file (`stagecraft:stage` → …); other namespaces are left alone.
+    """
+    return _parse(raw)[1]
+
+
+def parse_settings(raw: Mapping[str, Any]) -> Settings:
+    """Settings from a stack's configuration.
+
+    Raises:
+        SettingsError: with every problem.
+    """
+    parts, problems = _parse(raw)
+    if problems:
+        raise SettingsError(problems)
+    return Settings.model_construct(**{**_defaults(), **parts})
+
+
+def read_settings() -> Settings:
+    """The settings of the stack that is being deployed.
+
+    Raises:
+        SettingsError: with every problem.
+    """
+    from pulumi.runtime import config  # the SDK has no other way to list a namespace's keys
+
+    raw = {**config.get_config_env(), **config.CONFIG.get()}
+    return parse_settings(raw)
+
+
+def _defaults() -> dict[str, Any]:
+    return {
+        name: field.get_default(call_default_factory=True)
+        for name, field in Settings.model_fields.items()
+        if not field.is_required()
+    }
+
+
+def _parse(raw: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
+    """Each setting on its own, so that one that is wrong hides no other."""
+    given = {
+        key.removeprefix(f"{NAMESPACE}:"): _decoded(value)
+        for key, value in raw.items()
+        if key.startswith(f"{NAMESPACE}:")
+    }
+    fields = {field.alias or name: (name, field) for name, field in Settings.model_fields.items()}
+    problems = [
+        Problem(f"{NAMESPACE}:{key}", given[key], f"is no setting{did_you_mean(key, fields)}")
+        for key in sorted(set(given) - set(fields))
+    ]
+    parts: dict[str, Any] = {}
+    items: dict[str, dict[int, Any]] = {}
+    for alias, (name, field) in fields.items():
+        path, value = f"{NAMESPACE}:{alias}", given.get(alias)
+        if value is None:
+            if field.is_required():
+                problems.append(Problem(path, None, "is required"))
+            continue
+        annotation = field.rebuild_annotation()
+        try:
+            parts[name] = TypeAdapter(annotation).validate_python(value)
+        except pydantic.ValidationError as error:
+            problems.extend(explain(error, path, annotation, value))
+        items[name] = _valid_items(field.annotation, value)
+    problems.extend(cross_problems(NAMESPACE, parts, items))
+    return parts, problems
+
+
+def _valid_items(annotation: Any, value: Any) -> dict[int, Any]:
+    """The items of a list that are right in themselves, so that they at least are checked together."""
+    if typing.get_origin(annotation) is not list or not isinstance(value, list):
+        return {}
+    adapter = TypeAdapter(typing.get_args(annotation)[0])
+    valid = {}
+    for index, item in enumerate(value):
+        with contextlib.suppress(pydantic.ValidationError):
+            valid[index] = adapter.validate_python(item)
+    return valid
+
+
+def _decoded(value: Any) -> Any:
+    """Pulumi hands structured values over as JSON."""
+    if isinstance(value, str) and value[:1] in ("{", "["):
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+    return value
