@@ -109,14 +109,15 @@ class Snapshot:
     def sagemaker_markups(self) -> Mapping[str, Decimal]:
         """What SageMaker asks for an instance type over EC2, as a factor, where both prices are known."""
         if self._markups is None:
+            paths = sorted((self.directory / "sagemaker").glob("on-demand-*.json"))
+            regions = [path.stem.removeprefix("on-demand-") for path in paths]
             self._markups = {}
-            for path in sorted((self.directory / "sagemaker").glob("on-demand-*.json")):
-                region = path.stem.removeprefix("on-demand-")
+            for region in sorted(regions, key=lambda name: (name != HOME_REGION, name)):
                 machines = self.on_demand(region)
                 for name, price in self.sagemaker(region).items():
                     base = machines.get(name.removeprefix("ml."))
                     if base:
-                        self._markups[name] = max(price / base, self._markups.get(name, price / base))
+                        self._markups.setdefault(name, price / base)
         return self._markups
 
     def instance_price_date(self, service: str, instance_type: str, region: str) -> str:

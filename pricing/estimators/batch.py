@@ -53,7 +53,9 @@ def _compute_environment(bill: Bill) -> None:
         worst_price=found.worst_hourly,
     )
     if share == bill.usage.pool_share:
-        bill.assume(f"pools that scale to zero use {share * 100:f} % of their limits (pool_share)")
+        bill.assume(
+            f"pools that scale to zero use {(share * 100).normalize():f} % of their limits (pool_share)"
+        )
     if spot:
         ec2.assume_spot(bill, found.likely_type)
     template = ec2.template_of(bill, "computeResources.launchTemplate")

@@ -47,6 +47,7 @@ def assume_spot(bill: Bill, instance: InstanceType) -> None:
     if instance.spot is None:
         bill.assume(f"{instance.family} has no known spot price in {bill.region}; on-demand prices are used")
         return
+    bill.dates.append(instance.spot.as_of)
     basis = "seen in the spot price history" if instance.spot.observed else "the family's usual share"
     share = instance.spot.interruption * 100
     bill.assume(

@@ -70,7 +70,9 @@ def _node_pool(bill: Bill) -> None:
         )
     else:
         share = bill.usage.pool_share
-        bill.assume(f"pools that scale to zero use {share * 100:f} % of their limits (pool_share)")
+        bill.assume(
+            f"pools that scale to zero use {(share * 100).normalize():f} % of their limits (pool_share)"
+        )
     bought = "spot" if spot else "on demand"
     # Idle follows only a static pool's replicas: the others go to zero.
     idle = share if replicas else ZERO

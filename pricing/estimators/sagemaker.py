@@ -14,6 +14,7 @@ _COUNT: Final = "sagemaker:variant:DesiredInstanceCount"
 _MB_PER_GB: Final = Decimal(1024)
 _KB_PER_GB: Final = Decimal(1024 * 1024)
 _NOTEBOOK_GB: Final = 5
+_PRICE_DIGITS: Final = Decimal("0.000001")
 
 
 def hourly(bill: Bill, instance_type: str) -> Decimal | None:
@@ -38,7 +39,7 @@ def hourly(bill: Bill, instance_type: str) -> Decimal | None:
     bill.dates.append(bill.snapshot.instance_price_date("ec2", machine, bill.region))
     percent = ((markup - 1) * 100).quantize(Decimal(1))
     bill.assume(f"{instance_type} in {bill.region}: EC2's price and {percent:f} % on it, {basis}")
-    return known.hourly * markup
+    return (known.hourly * markup).quantize(_PRICE_DIGITS)
 
 
 def _highest_markup(bill: Bill, machine: str, markups: Mapping[str, Decimal]) -> Decimal:
