@@ -25,6 +25,7 @@ _TRUE: Final = frozenset({"true", "1", "yes", "on", "enabled"})
 _FALSE: Final = frozenset({"false", "0", "no", "off", "disabled"})
 
 T = TypeVar("T")
+F = TypeVar("F")
 
 
 class Unknown:
@@ -71,7 +72,8 @@ def _member(container: Any, key: Any, depth: int) -> Any:
 class Props:
     """Properties under a path. Missing is falsy and reads as the default; several names are spellings of one.
 
-    `block` reads a sub-object however the provider spells it: an object, or a list with one.
+    A name also finds its plural and its singular, and `block` an object as well as a list with one: providers
+    spell a block either way, from version to version.
     """
 
     __slots__ = ("_path", "_value")
@@ -95,17 +97,16 @@ class Props:
 
     def stated(self, *names: str) -> bool:
         """Whether the program gives this a value, even one that is not known yet."""
-        return any(not _empty(self._mapping().get(name)) for name in names)
+        return any(not _empty(self._find(name)) for name in names)
 
     def unknown(self, *names: str) -> bool:
         """Whether this is given but not known yet."""
-        return any(self._mapping().get(name) is UNKNOWN for name in names)
+        return any(self._find(name) is UNKNOWN for name in names)
 
     def get(self, *names: str) -> Any:
         """The first given value of these spellings; None if there is none."""
-        mapping = self._mapping()
         for name in names:
-            value = mapping.get(name)
+            value = self._find(name)
             if value is UNKNOWN:
                 raise CannotJudge(f"{self._at(name)} is not known yet")
             if not _empty(value):
@@ -116,6 +117,11 @@ class Props:
     def given(self, *names: str) -> bool:
         """Whether this has a (known) value."""
         return self.get(*names) is not None
+
+    def raw_get(self, *names: str) -> Any:
+        """The first of these spellings as it stands, `UNKNOWN` included; None if there is none."""
+        values = (self._find(name) for name in names)
+        return next((value for value in values if not _empty(value)), None)
 
     def text(self, *names: str, default: str = "") -> str:
         """A string; numbers and booleans are written out."""
@@ -188,9 +194,8 @@ class Props:
 
     def blocks(self, *names: str) -> list["Props"]:
         """Sub-objects; a single one counts as a list of one."""
-        mapping = self._mapping()
         for name in names:
-            value = mapping.get(name)
+            value = self._find(name)
             path = self._at(name)
             if isinstance(value, list):
                 if value:
@@ -198,6 +203,12 @@ class Props:
             elif value is not None:
                 return [Props(value, path)]
         return []
+
+    def _find(self, name: str) -> Any:
+        mapping = self._mapping()
+        if name in mapping:
+            return mapping[name]
+        return mapping.get(name[:-1] if name.endswith("s") else f"{name}s")
 
     def _mapping(self) -> dict[str, Any]:
         if self._value is UNKNOWN:
@@ -236,7 +247,7 @@ def any_of(items: Iterable[T], holds: Callable[[T], bool]) -> bool:
     return False
 
 
-def for_each(items: Iterable[T], check: Callable[[T], Iterable[str]]) -> Iterator[str]:
+def for_each(items: Iterable[T], check: Callable[[T], Iterable[F]]) -> Iterator[F]:
     """What is wrong with any of them; an unknown in one does not hide what is wrong with another.
 
     Raises:

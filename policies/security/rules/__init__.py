@@ -2,6 +2,20 @@
 
 from typing import Final
 
-from policies.catalogue import Rule
+from policies.catalogue import collect
+from policies.security.rules import (
+    containers,
+    databases,
+    ec2,
+    eks,
+    iam,
+    kms,
+    network,
+    pods,
+    s3,
+    sagemaker,
+    storage,
+)
 
-RULES: Final[list[Rule]] = []
+RULES: Final = collect(containers, databases, ec2, eks, iam, kms, network, pods, s3, sagemaker, storage)
+"""In the catalogue's order."""
