@@ -1,18 +1,17 @@
 """What every resource type's adapter is made of.
 
-An adapter says how one Pulumi type is created, read, changed and deleted with boto3. Most types need only name
-the operations (`Declared`); the rest override a method. What is common (names, tags, defaults, checking against
-the API's shapes, comparing) is done here and in the servicer, once.
+An adapter says how one Pulumi type is created, read, changed and deleted with boto3. Most types need only
+name the operations (`Declared`); the rest override a method. What is common (names, tags, defaults, checking
+against the API's shapes, comparing) is done here and in the lifecycle, once.
 """
 
 from collections.abc import Callable, Mapping
-from functools import cache
 from typing import Any, ClassVar
 
 from botocore.exceptions import ClientError
 
 from twin.aws.provider import schema
-from twin.aws.provider.clients import Cloud, is_missing, missing_is_fine
+from twin.aws.provider.clients import Cloud, is_missing
 from twin.aws.provider.names import AutoName
 from twin.aws.provider.operation import Operation
 from twin.aws.provider.problems import Problems
@@ -54,6 +53,9 @@ class Adapter:
     is_global: ClassVar[bool] = False
     """Whether the service is the same in every region (IAM)."""
 
+    def __init__(self) -> None:
+        self._mappers: dict[Cloud, Mapper] = {}
+
     # what the schema says
 
     @property
@@ -63,7 +65,10 @@ class Adapter:
 
     def mapper(self, cloud: Cloud) -> Mapper:
         """The mapping to the service's shapes."""
-        return _mapper(cloud, self.service, type(self))
+        found = self._mappers.get(cloud)
+        if found is None:
+            found = self._mappers[cloud] = Mapper(cloud.model(self.service), self.rename)
+        return found
 
     def shapes(self, cloud: Cloud) -> tuple[str, ...]:
         """The shapes whose rules the inputs must keep."""
@@ -108,8 +113,8 @@ class Adapter:
     def read(self, op: Operation, known: State) -> State | None:
         """The resource's properties; None if it is gone.
 
-        `known` holds what is known of it (at least what `parse_id` finds). A property that is returned as None
-        is absent in the cloud; one that is not returned is not readable, and stays as it was.
+        `known` holds what is known of it (at least what `parse_id` finds). A property that is returned as
+        None is absent in the cloud; one that is not returned is not readable, and stays as it was.
         """
         raise NotImplementedError
 
@@ -137,11 +142,6 @@ class Adapter:
         described = schema.ObjectType(self.described.outputs)
         absent = dict.fromkeys(mapper.mapped(shape, described))
         return {**absent, **mapper.properties(shape, data, described)}
-
-
-@cache
-def _mapper(cloud: Cloud, service: str, adapter: type[Adapter]) -> Mapper:
-    return Mapper(cloud.model(service), adapter.rename)
 
 
 class Declared(Adapter):
@@ -182,8 +182,7 @@ class Declared(Adapter):
         return names - frozenset(self.key.values()) - self.fixed
 
     def _part(self, cloud: Cloud, call: str) -> str:
-        shape = self.mapper(cloud).shape(f"{call}.input")
-        return str(shape.members[self.wrapped].name)  # type: ignore[attr-defined]  # a structure
+        return str(self.mapper(cloud).structure(f"{call}.input").members[self.wrapped].name)
 
     def parameters(self, op: Operation, call: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Inputs as an operation takes them."""
@@ -208,12 +207,9 @@ class Declared(Adapter):
 
     def read(self, op: Operation, known: State) -> State | None:
         """Calls the read operation."""
-        try:
-            answer: Any = op.call(self.read_call, self.named(known))
-        except ClientError as error:
-            if is_missing(error):
-                return None
-            raise
+        answer = found(op.call, operation=self.read_call, params=self.named(known))
+        if answer is None:
+            return None
         data, shape = self.described_in(op, answer)
         if data is None:
             return None
@@ -268,7 +264,11 @@ class Declared(Adapter):
         return {self.id_property: identifier}
 
 
-def missing_fine(call: Callable[[], Any]) -> None:
-    """Deletes something that may be gone already."""
-    with missing_is_fine():
-        call()
+def found(call: Callable[..., dict[str, Any]], **parameters: Any) -> dict[str, Any] | None:
+    """The answer of a read; None if what it asks for does not exist."""
+    try:
+        return call(**parameters)
+    except ClientError as error:
+        if is_missing(error):
+            return None
+        raise

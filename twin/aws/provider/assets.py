@@ -85,9 +85,9 @@ def members(archive: Archive, prefix: str = "") -> Iterator[tuple[str, bytes]]:
     elif tarfile.is_tarfile(path):
         with tarfile.open(path) as source:
             for entry in sorted(source.getmembers(), key=lambda found: found.name):
-                file = source.extractfile(entry)
-                if file is not None:
-                    yield f"{prefix}{entry.name}", file.read()
+                stream = source.extractfile(entry)
+                if stream is not None:
+                    yield f"{prefix}{entry.name}", stream.read()
     else:
         raise ValueError(f"{path} is neither a folder nor a zip or tar archive")
 

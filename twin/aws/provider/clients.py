@@ -13,6 +13,7 @@ from botocore.client import BaseClient
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.model import OperationModel, ServiceModel
+from botocore.parsers import ResponseParserError
 from botocore.session import Session
 
 IDEMPOTENCY_HEADER: Final = "X-Stagecraft-Idempotency"
@@ -43,7 +44,6 @@ _CONFIG: Final = Config(
     tcp_keepalive=True,
     user_agent="stagecraft-twin",
     inject_host_prefix=False,
-    ignore_configured_endpoint_urls=True,
     request_checksum_calculation="when_required",
     response_checksum_validation="when_required",
     s3={"addressing_style": "path", "payload_signing_enabled": False},
@@ -175,8 +175,8 @@ def _add_client_token(params: dict[str, Any], model: OperationModel, **_: Any) -
             params.setdefault(member, token)
 
 
-class NotEmulated(Exception):
-    """The twin's cloud does not know the operation."""
+CALL_ERRORS: Final = (ClientError, BotoCoreError, ResponseParserError)
+"""What a boto3 call raises; the last when the answer is a page and not the service's protocol."""
 
 
 def explain(error: Exception) -> str:
@@ -192,6 +192,8 @@ def explain(error: Exception) -> str:
                 "deploy this resource to a real account, or leave it out of the local stack"
             )
         return f"{operation}: {code}: {message}" if message else f"{operation}: {code} (HTTP {status})"
+    if isinstance(error, ResponseParserError):
+        return f"the operation is not emulated by the twin's cloud ({str(error).splitlines()[0]})"
     if isinstance(error, BotoCoreError):
         return f"the twin's cloud could not be asked: {error}"
     return str(error)

@@ -87,7 +87,7 @@ def _differences(old: Any, new: Any, kind: Type, path: str, name: str) -> Iterat
     element = map_item(kind)
     if isinstance(old, dict) and isinstance(new, dict) and (described is not None or element is not None):
         for key in sorted({*old, *new}):
-            inner = element if element is not None else (described and described.properties.get(key))
+            inner = element if described is None else described.properties.get(key)
             if inner is None:
                 continue
             forced = described is not None and key in described.replaces
@@ -142,8 +142,8 @@ def _same_scalar(left: Any, right: Any) -> bool:
 def equivalent(wanted: Any, actual: Any, previous: Any = None) -> bool:
     """Whether what the cloud has (`actual`) is what was asked for.
 
-    What was not asked for may be there: the cloud's own defaults. With `previous` (what the cloud had before) a
-    change of such a default shows too.
+    What was not asked for may be there: the cloud's own defaults. With `previous` (what the cloud had
+    before) a change of such a default shows too.
     """
     if is_zero(wanted) and is_zero(actual):
         return True

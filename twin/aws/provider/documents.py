@@ -52,7 +52,7 @@ def same(left: Any, right: Any) -> bool:
 
 
 def normalised(document: Any) -> Any:
-    """The document without the freedoms of notation that IAM allows: one item for a list of one, any order."""
+    """The document without IAM's freedoms of notation: one item for a list of one, any order."""
     if isinstance(document, Mapping) and "Statement" in document:
         statements = document["Statement"]
         statements = statements if isinstance(statements, list) else [statements]

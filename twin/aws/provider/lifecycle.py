@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from twin.aws.provider import assets, diff, documents, schema
 from twin.aws.provider.adapter import Adapter, State
-from twin.aws.provider.clients import Cloud, explain, is_missing
+from twin.aws.provider.clients import CALL_ERRORS, Cloud, explain, is_missing
 from twin.aws.provider.configuration import Configuration
 from twin.aws.provider.diff import Change
-from twin.aws.provider.names import Request
+from twin.aws.provider.names import Naming
 from twin.aws.provider.operation import Operation
 from twin.aws.provider.problems import Problems
 from twin.wire import UNKNOWN
@@ -58,12 +58,12 @@ class Lifecycle:
         self._configuration = configuration
 
     def operation(
-        self, adapter: Adapter, urn: str, properties: Mapping[str, Any], *, id: str = ""
-    ) -> Operation:  # noqa: A002
+        self, adapter: Adapter, urn: str, properties: Mapping[str, Any], *, identifier: str = ""
+    ) -> Operation:
         """The context of one RPC on a resource."""
         region = properties.get("region")
         known = region if isinstance(region, str) and region else self._configuration.region
-        return Operation(self._cloud, known, adapter.service, urn, id)
+        return Operation(self._cloud, known, adapter.service, urn, identifier)
 
     # -- check
 
@@ -71,9 +71,8 @@ class Lifecycle:
         self,
         adapter: Adapter,
         urn: str,
-        olds: State,
         news: State,
-        naming: Request,
+        naming: Naming,
         problems: Problems,
     ) -> State:
         """The inputs, completed; what is wrong with them is in `problems`."""
@@ -85,7 +84,7 @@ class Lifecycle:
         if "tagsAll" in described.outputs and "tags" in described.inputs.properties:
             self._merge_tags(inputs, problems)
         if adapter.auto_name is not None:
-            adapter.auto_name.fill(inputs, olds, naming, problems)
+            adapter.auto_name.fill(inputs, naming, problems)
         for name, value in adapter.defaults.items():
             inputs.setdefault(name, value)
         op = self.operation(adapter, urn, inputs)
@@ -189,7 +188,7 @@ class Lifecycle:
                 state = self._read(adapter, op, {**inputs, **op.made})
                 if state is None:
                     return Made(op.id, inputs, "the resource was created, but the cloud does not find it")
-        except (ClientError, BotoCoreError, ValueError) as error:
+        except (*CALL_ERRORS, ValueError) as error:
             if not op.id:
                 raise
             return Made(op.id, {**inputs, **op.made}, explain(error))
@@ -198,7 +197,7 @@ class Lifecycle:
     def read(self, adapter: Adapter, urn: str, resource: Resource) -> Resource | None:
         """The resource as it is now; None if it is gone."""
         known = {**resource.inputs, **resource.state}
-        op = self.operation(adapter, urn, known, id=resource.id)
+        op = self.operation(adapter, urn, known, identifier=resource.id)
         if not known:
             known = adapter.parse_id(op, resource.id)
         actual = self._read(adapter, op, known)
@@ -241,7 +240,7 @@ class Lifecycle:
     def update(self, adapter: Adapter, urn: str, old: Resource, news: State) -> State:
         """Changes the resource."""
         olds = {**old.inputs, **old.state}
-        op = self.operation(adapter, urn, news, id=old.id)
+        op = self.operation(adapter, urn, news, identifier=old.id)
         changed = frozenset(self.diff(adapter, urn, old.inputs or old.state, news).properties)
         if not changed:  # the engine finishes a creation that failed half-way: everything is set again
             changed = frozenset(news) & adapter.changes_in_place(self._cloud)
@@ -259,7 +258,7 @@ class Lifecycle:
     def delete(self, adapter: Adapter, urn: str, resource: Resource) -> None:
         """Deletes the resource, or finds that it is gone."""
         known = {**resource.inputs, **resource.state}
-        op = self.operation(adapter, urn, known, id=resource.id)
+        op = self.operation(adapter, urn, known, identifier=resource.id)
         try:
             adapter.delete(op, {**adapter.parse_id(op, resource.id), **known})
         except ClientError as error:

@@ -4,7 +4,7 @@ import hashlib
 import re
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from twin.aws.provider.problems import Problems
@@ -14,10 +14,11 @@ _AUTOMATIC: Final = re.compile(rf"-[0-9a-f]{{{_DIGITS}}}$")
 
 
 @dataclass(frozen=True)
-class Request:
-    """What the engine says about a name: its seed for random digits, and a naming rule of the project."""
+class Naming:
+    """What the engine says about a name: the seed of its digits, the project's rule, what it was before."""
 
     name: str
+    olds: Mapping[str, Any] = field(default_factory=dict)
     seed: bytes = b""
     proposed: str = ""
     mode: str = ""
@@ -38,9 +39,7 @@ class AutoName:
         """The property with which a program gives only the beginning."""
         return f"{self.key}Prefix"
 
-    def fill(
-        self, inputs: dict[str, Any], olds: Mapping[str, Any], request: Request, problems: Problems
-    ) -> None:
+    def fill(self, inputs: dict[str, Any], naming: Naming, problems: Problems) -> None:
         """Sets the name in `inputs` if the program gave none; the old automatic name is kept."""
         if inputs.get(self.key) is not None:
             return
@@ -48,14 +47,14 @@ class AutoName:
         if beginning is not None and not isinstance(beginning, str):
             return
         ending = self.suffix(inputs)
-        old = olds.get(self.key)
+        old = naming.olds.get(self.key)
         if isinstance(old, str) and self._kept(old, beginning, ending):
             inputs[self.key] = old
             return
-        if beginning is None and request.mode == "DISABLE":
+        if beginning is None and naming.mode == "DISABLE":
             problems.add(self.key, "is missing", "automatic naming is switched off: give a name")
             return
-        name = self._made(beginning, ending, request)
+        name = self._made(beginning, ending, naming)
         if len(name) > self.max_length:
             problems.add(
                 self.key,
@@ -72,13 +71,13 @@ class AutoName:
             return old.startswith(beginning)
         return self.is_automatic(old, ending)
 
-    def _made(self, beginning: str | None, ending: str, request: Request) -> str:
-        digits = hashlib.sha256(request.seed).hexdigest() if request.seed else secrets.token_hex(16)
+    def _made(self, beginning: str | None, ending: str, naming: Naming) -> str:
+        digits = hashlib.sha256(naming.seed).hexdigest() if naming.seed else secrets.token_hex(16)
         if beginning is not None:
             return f"{beginning}{digits[:26]}"[: self.max_length - len(ending)] + ending
-        if request.proposed and request.mode == "ENFORCE":
-            return request.proposed
-        made = request.proposed if request.proposed else f"{request.name}-{digits[:_DIGITS]}"
+        if naming.proposed and naming.mode == "ENFORCE":
+            return naming.proposed
+        made = naming.proposed if naming.proposed else f"{naming.name}-{digits[:_DIGITS]}"
         return f"{self.prefix}{self.transform(made)}{ending}"
 
     def is_automatic(self, name: Any, ending: str = "") -> bool:

@@ -1,8 +1,8 @@
 """Writes `schema.json`: what pulumi_aws says of each resource type that the provider emulates.
 
-A development tool: `python -m twin.aws.provider.schema_generator`. Importing pulumi_aws takes long and its
-Python classes are not meant for validation, so the provider reads this extract instead: property names, types,
-which are required, which the documentation says force a replacement, which outputs are secret.
+A development tool: `python -m twin.aws.provider.schema_generator`. Importing pulumi_aws takes long and
+its Python classes are not meant for validation, so the provider reads this extract instead: property names,
+types, which are required, which the documentation says force a replacement, which outputs are secret.
 """
 
 import ast
@@ -15,7 +15,6 @@ import sys
 import typing
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Final
 
 import pulumi
@@ -47,7 +46,8 @@ class Generator:
         module = importlib.import_module(module_name)
         resource = getattr(module, class_name)
         source = inspect.getmodule(resource)
-        assert isinstance(source, ModuleType)
+        if source is None:
+            raise TypeError(f"{token}: its class has no module")
         # The name with "Init" is taken when a nested type already has the plain one.
         arguments = getattr(source, f"{class_name}InitArgs", None) or getattr(source, f"{class_name}Args")
         described = self._properties(arguments)

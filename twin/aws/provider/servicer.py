@@ -11,17 +11,16 @@ from contextlib import contextmanager
 from typing import Any, Final, NoReturn
 
 import grpc
-from botocore.exceptions import BotoCoreError, ClientError
 from google.protobuf import any_pb2, empty_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
 
 from twin import wire
 from twin.aws.provider import assets, configuration, schema
 from twin.aws.provider.adapter import Adapter, State
-from twin.aws.provider.clients import Cloud, Effect, effect, explain
+from twin.aws.provider.clients import CALL_ERRORS, Cloud, Effect, effect, explain
 from twin.aws.provider.configuration import Configuration
 from twin.aws.provider.lifecycle import Lifecycle, Resource
-from twin.aws.provider.names import Request
+from twin.aws.provider.names import Naming
 from twin.aws.provider.problems import Problems
 from twin.aws.provider.registry import adapter_for
 from twin.wire import PLAIN, UNKNOWN, Secret
@@ -49,7 +48,7 @@ class InitFailedError(Exception):
         self.identifier, self.state, self.inputs, self.reason = identifier, state, inputs, reason
 
 
-class Provider(provider_pb2_grpc.ResourceProviderServicer):  # type: ignore[misc]  # the stubs are untyped
+class Provider(provider_pb2_grpc.ResourceProviderServicer):
     """One provider instance: one configuration, one cloud."""
 
     def __init__(self, stopped: threading.Event) -> None:
@@ -142,13 +141,14 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):  # type: ignore[misc
                 problems.add("", _not_emulated(_type_of(request.urn, request.type)))
                 _add_failures(response, problems)
                 return response
-            naming = Request(
+            naming = Naming(
+                olds=olds,
                 name=request.name or request.urn.rsplit("::", 1)[-1],
                 seed=request.randomSeed,
                 proposed=request.autonaming.proposed_name,
                 mode=_MODE.Name(request.autonaming.mode) if request.HasField("autonaming") else "",
             )
-            inputs = self._lives.check(adapter, request.urn, olds, news, naming, problems)
+            inputs = self._lives.check(adapter, request.urn, news, naming, problems)
             response = provider_pb2.CheckResponse(inputs=wire.to_struct(inputs, PLAIN))
             _add_failures(response, problems)
             return response
@@ -309,8 +309,8 @@ def _required_adapter(urn: str, given: str) -> Adapter:
 
 def _not_emulated(token: str) -> str:
     return (
-        f"{token} is not emulated by the twin; leave it out of the local stack (switch the capability off in its "
-        "configuration), or deploy the stack to an account with the pulumi CLI"
+        f"{token} is not emulated by the twin; leave it out of the local stack (switch the capability off "
+        "in its configuration), or deploy the stack to an account with the pulumi CLI"
     )
 
 
@@ -345,13 +345,11 @@ def _reported(context: _Context) -> Iterator[None]:
         yield
     except InitFailedError as failed:
         _abort_with_init_failure(context, failed)
-    except (ClientError, BotoCoreError) as error:
+    except CALL_ERRORS as error:
         context.abort(grpc.StatusCode.UNKNOWN, explain(error))
     except (ValueError, OSError) as error:
         context.abort(grpc.StatusCode.UNKNOWN, str(error))
     except Exception as error:
-        if context.code() is not None:  # aborted inside
-            raise
         traceback.print_exc(file=sys.stderr)
         context.abort(grpc.StatusCode.INTERNAL, f"the twin's AWS provider has a bug: {error!r}")
 

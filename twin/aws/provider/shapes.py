@@ -9,6 +9,7 @@ import base64
 import datetime
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
@@ -26,6 +27,26 @@ _PAIR_KEYS: Final = ("key", "name")
 _DIGIT_LIMIT: Final = {"integer": int, "long": int, "float": float, "double": float}
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a value stands: by names alone (for `rename`), and as Pulumi writes the path (for problems)."""
+
+    names: str = ""
+    path: str = ""
+
+    def property(self, name: str) -> "Place":
+        """A property of the object here."""
+        return Place(f"{self.names}.{name}" if self.names else name, join(self.path, name))
+
+    def item(self, number: int) -> "Place":
+        """An item of the list here."""
+        return Place(self.names, index(self.path, number))
+
+    def key(self, key: str) -> "Place":
+        """A value of the map here."""
+        return Place(self.names, join(self.path, key))
+
+
 class Mapper:
     """The mapping of one resource type's properties to its service's shapes."""
 
@@ -39,18 +60,24 @@ class Mapper:
         return self._model.operation_model(name)
 
     def shape(self, name: str) -> Shape:
-        """A shape of the service by its name; `Operation.input` and `Operation.output` name an operation's."""
+        """A shape of the service by its name; `Operation.input` and `.output` name an operation's."""
         operation, _, side = name.partition(".")
-        if side:
-            found = self.operation(operation)
-            return found.input_shape if side == "input" else found.output_shape
-        return self._model.shape_for(name)
+        if not side:
+            return self._model.shape_for(name)
+        found = self.operation(operation)
+        shape: Shape | None = found.input_shape if side == "input" else found.output_shape
+        return shape if shape is not None else StructureShape(name, {"type": "structure", "members": {}})
+
+    def structure(self, name: str) -> StructureShape:
+        """A shape that has members."""
+        shape = self.shape(name)
+        if not isinstance(shape, StructureShape):
+            raise TypeError(f"{name} is no structure")
+        return shape
 
     def mapped(self, shape: str, described: ObjectType) -> frozenset[str]:
         """The properties that have a member in the shape."""
-        found = self.shape(shape)
-        assert isinstance(found, StructureShape)
-        return frozenset(self._aligned(described, found, ""))
+        return frozenset(self._aligned(described, self.structure(shape), ""))
 
     def request(
         self,
@@ -61,17 +88,14 @@ class Mapper:
         path: str = "",
     ) -> dict[str, Any]:
         """Properties as parameters of the shape; with `problems`, what breaks the shape's rules is noted."""
-        target = self.shape(shape)
-        assert isinstance(target, StructureShape)
-        return self._structure_out(values, described, target, path, path, problems)
+        target = self.structure(shape)
+        return self._structure_out(values, described, target, Place(path, path), problems)
 
     def properties(
         self, shape: str, data: Mapping[str, Any], described: ObjectType, path: str = ""
     ) -> dict[str, Any]:
         """The API's data as properties; what the API does not mention is left out."""
-        source = self.shape(shape)
-        assert isinstance(source, StructureShape)
-        return self._structure_in(data, described, source, path)
+        return self._structure_in(data, described, self.structure(shape), path)
 
     def _aligned(self, described: ObjectType, shape: StructureShape, path: str) -> dict[str, str]:
         key = (path, shape.name)
@@ -97,57 +121,50 @@ class Mapper:
         values: Mapping[str, Any],
         described: ObjectType,
         shape: StructureShape,
-        names: str,
-        path: str,
+        place: Place,
         problems: Problems | None,
     ) -> dict[str, Any]:
-        aligned = self._aligned(described, shape, names)
+        aligned = self._aligned(described, shape, place.names)
         result = {}
         for name, value in values.items():
+            inner = place.property(name)
             member = aligned.get(name)
             if member is None:
-                if problems is not None and path and not self._ignored(names, name):
-                    problems.add(join(path, name), "is not emulated by the twin", "leave it out")
+                if problems is not None and place.path and self._rename.get(inner.names) != NOT_SENT:
+                    problems.add(inner.path, "is not emulated by the twin", "leave it out")
                 continue
-            inner = f"{names}.{name}" if names else name
+            if value is None or value == "":
+                continue
             kind = described.properties[name]
-            if value is None or (value == "" and _empty_is_absent(kind)):
-                continue
-            converted = self.outgoing(value, kind, shape.members[member], inner, join(path, name), problems)
-            result[member] = converted
+            result[member] = self.outgoing(value, kind, shape.members[member], inner, problems)
         return result
 
-    def _ignored(self, names: str, name: str) -> bool:
-        return self._rename.get(f"{names}.{name}" if names else name) == NOT_SENT
-
     def outgoing(
-        self, value: Any, kind: Type, shape: Shape, names: str, path: str, problems: Problems | None
+        self, value: Any, kind: Type, shape: Shape, place: Place, problems: Problems | None = None
     ) -> Any:
         """One value as the shape wants it."""
         if value is UNKNOWN or value is None:
             return value
-        described = nested(kind)
-        item = list_item(kind)
-        if isinstance(shape, ListShape) and described is not None:
-            return [self.outgoing(value, kind, shape.member, names, path, problems)]
+        described, item, element = nested(kind), list_item(kind), map_item(kind)
+        if isinstance(shape, ListShape):
+            if described is not None:
+                return [self.outgoing(value, kind, shape.member, place, problems)]
+            if element is not None:
+                return _pairs_out(value, shape)
+            if item is not None:
+                _check_length(value, shape, place.path, problems, "items")
+                return [
+                    self.outgoing(part, item, shape.member, place.item(number), problems)
+                    for number, part in enumerate(value)
+                ]
         if isinstance(shape, StructureShape) and described is not None:
-            return self._structure_out(value, described, shape, names, path, problems)
-        if isinstance(shape, ListShape) and item is not None:
-            result = [
-                self.outgoing(part, item, shape.member, names, index(path, place), problems)
-                for place, part in enumerate(value)
-            ]
-            _check_length(value, shape, path, problems, "items")
-            return result
-        map_kind = map_item(kind)
-        if isinstance(shape, ListShape) and map_kind is not None:
-            return _pairs_out(value, shape)
-        if isinstance(shape, MapShape) and map_kind is not None:
+            return self._structure_out(value, described, shape, place, problems)
+        if isinstance(shape, MapShape) and element is not None:
             return {
-                key: self.outgoing(part, map_kind, shape.value, names, join(path, key), problems)
+                key: self.outgoing(part, element, shape.value, place.key(key), problems)
                 for key, part in value.items()
             }
-        return _scalar_out(value, shape, path, problems)
+        return _scalar_out(value, shape, place.path, problems)
 
     # API → properties
 
@@ -207,10 +224,6 @@ def _candidates(name: str, plural: bool) -> Iterable[str]:
         yield f"{name.removesuffix('s')}list"
 
 
-def _empty_is_absent(kind: Type) -> bool:
-    return kind == "string"
-
-
 def _pairs_out(value: Mapping[str, Any], shape: ListShape) -> list[dict[str, Any]]:
     names = _pair_members(shape)
     return [{names[0]: key, names[1]: value[key]} for key in sorted(value)]
@@ -222,7 +235,10 @@ def _pairs_in(value: Iterable[Mapping[str, Any]], shape: ListShape) -> dict[str,
 
 
 def _pair_members(shape: ListShape) -> tuple[str, str]:
-    members = {member.lower(): member for member in shape.member.members}
+    pair = shape.member
+    if not isinstance(pair, StructureShape):
+        raise TypeError(f"{shape.name} is no list of pairs")
+    members = {member.lower(): member for member in pair.members}
     key = next(members[name] for name in (*_PAIR_KEYS, "tagkey") if name in members)
     value = next(members[name] for name in ("value", "tagvalue") if name in members)
     return key, value
@@ -317,7 +333,7 @@ def _matches(pattern: str, value: str) -> bool:
 
 @lru_cache(maxsize=2_000)
 def _compiled(pattern: str) -> re.Pattern[str] | None:
-    """The API's pattern for Python; None where its dialect (Java's, say `\\p{L}`) has no counterpart."""
+    """The API's pattern for Python; None where its dialect (Java's) has no counterpart."""
     for java, python in (
         ("\\p{IsAlphabetic}", "a-zA-Z"),
         ("\\p{Alnum}", "a-zA-Z0-9"),

@@ -1,7 +1,7 @@
 """Tags: the provider's default tags, and the three calls with which a service's tags are read and changed."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ class Tagging:
     target: str = "arn"
     service: str = ""
     as_list: bool = False
+    fixed: Mapping[str, str] = field(default_factory=dict)
+    """Parameters that all three calls take besides (SSM's `ResourceType`)."""
 
     def pairs(self, tags: Mapping[str, str]) -> Any:
         """Tags as the service's calls take them."""
@@ -54,7 +56,7 @@ class Tagging:
             getattr(client, self.add)(**self._named(target), **{self.tags: self.pairs(come)})
 
     def _named(self, target: str) -> dict[str, Any]:
-        return {self.resource: [target] if self.as_list else target}
+        return {**self.fixed, self.resource: [target] if self.as_list else target}
 
 
 def as_pairs(tags: Mapping[str, str], key: str = "Key", value: str = "Value") -> list[dict[str, str]]:

@@ -1,5 +1,6 @@
 """Drives the provider's real process over gRPC, as an engine does."""
 
+import contextlib
 import os
 import subprocess
 import threading
@@ -18,7 +19,7 @@ ROOT = Path(__file__).parents[4]
 LIMIT = 400 * 1024 * 1024
 
 
-class InitFailed(Exception):
+class InitFailedError(Exception):
     def __init__(self, detail: Any) -> None:
         super().__init__(list(detail.reasons))
         self.id = detail.id
@@ -58,7 +59,7 @@ class Plugin:
 
     def __init__(self, environment: Mapping[str, str], program: Path | None = None) -> None:
         command = [str(program or ROOT / "twin" / "bin" / "pulumi-resource-aws"), "127.0.0.1:1"]
-        self.process = subprocess.Popen(  # noqa: S603
+        self.process = subprocess.Popen(
             command,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -80,10 +81,8 @@ class Plugin:
 
     def close(self) -> str:
         """Cancels the plugin; returns what it printed besides its port."""
-        try:
+        with contextlib.suppress(grpc.RpcError):
             self.stub.Cancel(empty_pb2.Empty(), timeout=10)
-        except grpc.RpcError:
-            pass
         try:
             self.process.wait(10)
         except subprocess.TimeoutExpired:
@@ -240,12 +239,12 @@ def urn(token: str, name: str) -> str:
     return f"urn:pulumi:test::project::{token}::{name}"
 
 
-def init_failure(error: grpc.RpcError) -> InitFailed | None:
+def init_failure(error: grpc.RpcError) -> InitFailedError | None:
     for key, value in error.trailing_metadata() or ():
         if key == "grpc-status-details-bin":
             for detail in status_pb2.Status.FromString(value).details:
                 failed = provider_pb2.ErrorResourceInitFailed()
                 if detail.Is(failed.DESCRIPTOR):
                     detail.Unpack(failed)
-                    return InitFailed(failed)
+                    return InitFailedError(failed)
     return None

@@ -26,7 +26,6 @@ _ATTRIBUTES: Final[Mapping[str, str]] = {
     "messageRetentionSeconds": "MessageRetentionPeriod",
     "policy": "Policy",
     "receiveWaitTimeSeconds": "ReceiveMessageWaitTimeSeconds",
-    "redriveAllowPolicy": "RedriveAllowPolicy",
     "redrivePolicy": "RedrivePolicy",
     "sqsManagedSseEnabled": "SqsManagedSseEnabled",
     "visibilityTimeoutSeconds": "VisibilityTimeout",
@@ -72,10 +71,10 @@ class Queue(Adapter):
 
     def check(self, op: Operation, inputs: Mapping[str, Any], problems: Problems) -> None:
         """Ranges, the name's letters, and what goes with FIFO."""
-        for name, (least, most) in _RANGES.items():
-            value = inputs.get(name)
+        for limited, (least, most) in _RANGES.items():
+            value = inputs.get(limited)
             if isinstance(value, int) and not least <= value <= most:
-                problems.add(name, f"{value} is out of range", f"give {least} to {most}")
+                problems.add(limited, f"{value} is out of range", f"give {least} to {most}")
         name = inputs.get("name")
         if isinstance(name, str):
             plain = name.removesuffix(".fifo")
@@ -87,9 +86,9 @@ class Queue(Adapter):
             problems.add("contentBasedDeduplication", "is for FIFO queues", "set fifoQueue, or leave it out")
         if inputs.get("kmsMasterKeyId") and inputs.get("sqsManagedSseEnabled") is True:
             problems.add("sqsManagedSseEnabled", "conflicts with kmsMasterKeyId", "give one of the two")
-        for name in ("redrivePolicy", "redriveAllowPolicy"):
-            if isinstance(inputs.get(name), str) and documents.parse(inputs[name]) is None:
-                problems.add(name, "is not JSON", "give a JSON object")
+        redrive = inputs.get("redrivePolicy")
+        if isinstance(redrive, str) and documents.parse(redrive) is None:
+            problems.add("redrivePolicy", "is not JSON", "give a JSON object")
 
     def create(self, op: Operation, inputs: State) -> State | None:
         """One call; the state follows from it."""
@@ -99,7 +98,9 @@ class Queue(Adapter):
         op.client().create_queue(**parameters)
         url = op.id = _url(op, inputs["name"])
         encrypted = inputs.get("sqsManagedSseEnabled", not inputs.get("kmsMasterKeyId"))
+        fifo = {"deduplicationScope": "queue", "fifoThroughputLimit": "perQueue"}
         return {
+            **(fifo if inputs.get("fifoQueue") else {}),
             **inputs,
             "arn": op.arn("sqs", inputs["name"]),
             "url": url,
@@ -189,7 +190,7 @@ class _QueueAttribute(Adapter):
     def read(self, op: Operation, known: State) -> State | None:
         """Reads the attribute."""
         try:
-            found = op.client().get_queue_attributes(QueueUrl=op.id, AttributeNames=[self.attribute])
+            found = op.client().get_queue_attributes(QueueUrl=op.id, AttributeNames=["All"])
         except ClientError as error:
             if is_missing(error):
                 return None
@@ -227,12 +228,3 @@ class RedrivePolicy(_QueueAttribute):
     attribute, carried = "RedrivePolicy", "redrivePolicy"
     handled = frozenset({"queueUrl", "redrivePolicy"})
     in_place = frozenset({"redrivePolicy"})
-
-
-class RedriveAllowPolicy(_QueueAttribute):
-    """Which queues may send their failed messages here."""
-
-    token = "aws:sqs/redriveAllowPolicy:RedriveAllowPolicy"
-    attribute, carried = "RedriveAllowPolicy", "redriveAllowPolicy"
-    handled = frozenset({"queueUrl", "redriveAllowPolicy"})
-    in_place = frozenset({"redriveAllowPolicy"})

@@ -1,0 +1,89 @@
+"""Every emulated type goes through its whole life: check, create, read, update, delete."""
+
+import pytest
+
+from tests.twin.aws.provider.plugin import Plugin, Resource
+from tests.twin.aws.provider.samples import SAMPLES, Sample, values
+from twin.aws.provider import schema
+from twin.aws.provider.diff import is_zero
+from twin.aws.provider.registry import adapter_for, all_tokens
+from twin.wire import UNKNOWN
+
+
+def test_every_type_has_a_sample() -> None:
+    assert {sample.token for sample in SAMPLES} == set(all_tokens())
+
+
+@pytest.mark.parametrize(
+    "sample", SAMPLES, ids=[f"{s.token.split(':')[1]}{'-' + s.label if s.label else ''}" for s in SAMPLES]
+)
+def test_life(plugin: Plugin, sample: Sample) -> None:
+    made: dict[str, Resource] = {}
+    for name, (token, needed) in sample.needs.items():
+        made[name] = plugin.make(token, values(needed, made), name=name)
+    given = values(sample.inputs, made)
+
+    inputs = plugin.checked(sample.token, given)
+    assert plugin.checked(sample.token, given, olds=inputs) == inputs, "a second check changes nothing"
+
+    preview = plugin.create(sample.token, inputs, preview=True).state
+    outputs = schema.resource_type(sample.token)
+    computed = set(outputs.outputs) - set(outputs.inputs.properties) - {"tagsAll"}
+    assert {name for name in computed if preview.get(name) is not UNKNOWN} == set()
+
+    resource = plugin.create(sample.token, inputs)
+    assert resource.id
+    if "arn" in outputs.outputs:
+        assert resource.state["arn"].startswith("arn:aws:")
+    assert {name: resource.state.get(name) for name in given} == given, "inputs come back as they were given"
+
+    assert_unchanged(plugin, resource)
+    found = plugin.look_up(sample.token, resource.id)
+    assert found is not None, "an id is enough to find it"
+    missing = {name for name in given if name not in found.inputs and not is_zero(given[name])}
+    assert missing == sample.unreadable | (missing & adapter_for(sample.token).local), "what an import finds"
+
+    if "tags" in outputs.inputs.properties:
+        resource = change(plugin, resource, {"tags": {"owner": "b", "more": "c"}})
+        assert resource.state["tagsAll"] == {"owner": "b", "more": "c"}
+        resource = change(plugin, resource, {"tags": None})
+    changes = values(sample.change, made)
+    if changes:
+        changed = change(plugin, resource, changes)
+        resource = change(plugin, changed, {name: given.get(name) for name in changes})
+
+    for name, value in sample.replaces.items():
+        news = {**given, name: value}
+        difference = plugin.diff(resource, plugin.checked(sample.token, news, olds=resource.inputs))
+        assert difference.replaces == [name] or name in difference.replaces
+
+    plugin.delete(resource)
+    if not sample.lasting:
+        assert plugin.read(resource) is None
+        plugin.delete(resource)
+    for resource in reversed(made.values()):
+        plugin.delete(resource)
+        assert plugin.read(resource) is None or resource.urn.split("::")[2] in LASTING
+
+
+LASTING = {sample.token for sample in SAMPLES if sample.lasting}
+
+
+def assert_unchanged(plugin: Plugin, resource: Resource) -> None:
+    """What was just written is read back the same: neither refresh nor update has anything to do."""
+    found = plugin.read(resource)
+    assert found is not None
+    assert found.state == resource.state
+    assert found.inputs == resource.inputs
+    assert not plugin.diff(found, resource.inputs).changed
+
+
+def change(plugin: Plugin, resource: Resource, changes: dict) -> Resource:
+    news = {name: value for name, value in {**resource.inputs, **changes}.items() if value is not None}
+    checked = plugin.checked(resource.urn.split("::")[2], news, olds=resource.inputs)
+    difference = plugin.diff(resource, checked)
+    assert difference.changed
+    assert difference.replaces == []
+    updated = plugin.update(resource, checked)
+    assert_unchanged(plugin, updated)
+    return updated
