@@ -2,7 +2,6 @@
 
 import argparse
 import datetime
-import hashlib
 import json
 import re
 import sys
@@ -14,6 +13,7 @@ from typing import Annotated
 from platform_jobs import layout, rows, settings
 from platform_jobs.aws import Clients
 from platform_jobs.errors import JobError
+from platform_jobs.hashing import file_sha256
 from platform_jobs.log import event
 from platform_jobs.settings import Env
 
@@ -62,8 +62,7 @@ def ingest(
     """
     file_format = rows.format_of(path.name)
     try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = file_sha256(path)
     except FileNotFoundError:
         raise JobError("no-file", f"{path} is not there") from None
     except IsADirectoryError:

@@ -4,7 +4,6 @@ Works on a local copy and writes only into a scratch folder; `quality` takes the
 """
 
 import datetime
-import hashlib
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ import pandas as pd
 from platform_jobs import layout, rows, schema, tables
 from platform_jobs.commits import File, Source
 from platform_jobs.errors import JobError
+from platform_jobs.hashing import file_sha256, sha256
 from platform_jobs.schema import Reason
 from platform_jobs.views import View
 
@@ -71,7 +71,7 @@ class Judgement:
     def judge(self, path: Path, content_hash: str | None) -> Report:
         """Judges a file; `content_hash` is what its content must be, where that is known."""
         try:
-            if content_hash is not None and _file_hash(path) != content_hash:
+            if content_hash is not None and file_sha256(path) != content_hash:
                 raise JobError("altered", "its content is not what its name says")
             for part, chunk in enumerate(rows.read(path, rows.format_of(path.name))):
                 self._take(part, chunk)
@@ -97,7 +97,7 @@ class Judgement:
             key = layout.curated_key(self._view.name, str(date), self._source.id, part)
             path = self._folder / f"good-{len(self.files)}.parquet"
             path.write_bytes(body)
-            self.files.append((File(key, str(date), len(group), tables.sha256(body)), path))
+            self.files.append((File(key, str(date), len(group), sha256(body)), path))
 
     def _quarantine(self, chunk: rows.Chunk, reasons: dict[int, list[Reason]]) -> None:
         bad: dict[int, tuple[list[Reason], Any]] = {
@@ -175,8 +175,3 @@ class Judgement:
             max_bad_fraction=self._limit,
             refusals=tuple(self._refusals),
         )
-
-
-def _file_hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -5,7 +5,6 @@ and items are written before the manifest, so a run that died is simply run agai
 """
 
 import datetime
-import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +17,7 @@ from platform_jobs import online, settings, tables
 from platform_jobs.aws import Bucket, Clients, in_parallel
 from platform_jobs.commits import Commit, File, load_commits
 from platform_jobs.errors import JobError
+from platform_jobs.hashing import sha256
 from platform_jobs.log import event
 from platform_jobs.offline import OfflineStore
 from platform_jobs.settings import Env, S3Location
@@ -102,7 +102,7 @@ def _by_date(commits: Sequence[Commit]) -> dict[str, list[File]]:
 
 def _signature(view: View, files: Sequence[File]) -> str:
     content = [view.version, [[file.key, file.sha256] for file in files]]
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+    return sha256(json.dumps(content).encode())
 
 
 def _merged(curated: Bucket, view: View, files: Sequence[File]) -> pd.DataFrame:
@@ -112,7 +112,7 @@ def _merged(curated: Bucket, view: View, files: Sequence[File]) -> pd.DataFrame:
     def load(numbered: tuple[int, File]) -> pd.DataFrame:
         order, file = numbered
         body = curated.get(file.key)
-        if body is None or tables.sha256(body) != file.sha256:
+        if body is None or sha256(body) != file.sha256:
             raise JobError(
                 "altered", f"{curated.uri(file.key)} is not what its commit says; run `quality` anew for it"
             )

@@ -1,6 +1,5 @@
 """The offline feature store: one Parquet object an event date, and a manifest of what each was made from."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +10,7 @@ from platform_jobs import layout, tables
 from platform_jobs.aws import THREADS, Bucket
 from platform_jobs.commits import json_bytes
 from platform_jobs.errors import JobError
+from platform_jobs.hashing import sha256
 from platform_jobs.log import WARNING, event
 from platform_jobs.views import View
 
@@ -58,7 +58,7 @@ class OfflineStore:
         body = tables.to_parquet(frame, tables.arrow_schema(self.view))
         key = layout.offline_key(self.view.name, date)
         self.bucket.put(key, body, content_type="application/vnd.apache.parquet")
-        return Partition(key, len(frame), tables.sha256(body), made_from)
+        return Partition(key, len(frame), sha256(body), made_from)
 
     def read(self, columns: list[str] | None = None) -> "pd.DataFrame":
         """The whole history, by event time and key; each key and event time once.
@@ -87,4 +87,4 @@ class OfflineStore:
     def version(self) -> str:
         """A hash of the history's content: the data version that lineage names."""
         content = [(date, item.sha256) for date, item in self.partitions().items()]
-        return hashlib.sha256(json.dumps([self.view.name, content]).encode()).hexdigest()
+        return sha256(json.dumps([self.view.name, content]).encode())

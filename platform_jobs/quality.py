@@ -4,7 +4,6 @@ Each raw object is judged on its own and committed whole or not at all. Keys and
 content, and the commit comes last: a run that died is simply run again.
 """
 
-import hashlib
 import json
 import re
 import tempfile
@@ -17,6 +16,7 @@ from platform_jobs import layout, settings
 from platform_jobs.aws import Bucket, Clients, StoredObject, in_parallel
 from platform_jobs.commits import Commit, Source, committed_ids, json_bytes
 from platform_jobs.errors import JobError
+from platform_jobs.hashing import sha256
 from platform_jobs.judgement import Judgement, Report
 from platform_jobs.log import event
 from platform_jobs.settings import Env, S3Location
@@ -86,7 +86,7 @@ def _content_hash(key: str) -> str | None:
 
 def _identity(raw: Bucket, item: StoredObject) -> str:
     """The content's hash if `ingest` wrote the object, else a hash of its place and version."""
-    return _content_hash(item.key) or hashlib.sha256(f"{raw.uri(item.key)}#{item.etag}".encode()).hexdigest()
+    return _content_hash(item.key) or sha256(f"{raw.uri(item.key)}#{item.etag}".encode())
 
 
 @dataclass(frozen=True)

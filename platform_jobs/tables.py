@@ -1,6 +1,5 @@
 """Tables of a view: Arrow schema, frames and Parquet bytes that come out the same every time."""
 
-import hashlib
 import io
 from typing import Any, Final
 
@@ -69,11 +68,6 @@ def empty_frame(view: View) -> pd.DataFrame:
     return pd.DataFrame(
         {column.name: pd.Series([], dtype=FRAME_TYPES[column.type]) for column in view.columns}
     )
-
-
-def sha256(body: bytes) -> str:
-    """The content's hash, in hex."""
-    return hashlib.sha256(body).hexdigest()
 
 
 def event_dates(times: Any) -> Any:

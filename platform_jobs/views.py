@@ -4,7 +4,6 @@ The declaration's format is in docs/components.md. Keys unknown here are left al
 declaration can grow without breaking jobs of an older image.
 """
 
-import hashlib
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from platform_jobs.errors import JobError
+from platform_jobs.hashing import sha256
 
 if TYPE_CHECKING:
     from platform_jobs.aws import Clients
@@ -117,7 +117,7 @@ def parse_view(declaration: Mapping[str, Any]) -> View:
 def declaration_version(declaration: Mapping[str, Any]) -> str:
     """A short hash of a declaration's content, whatever the order of its keys."""
     text = json.dumps(declaration, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return sha256(text.encode())[:16]
 
 
 def load_view(clients: "Clients", prefix: "S3Location", name: str) -> View:

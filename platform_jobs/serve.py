@@ -1,0 +1,272 @@
+"""`serve`: SageMaker's container contract, `GET /ping` and `POST /invocations`, around one model.
+
+A small threaded server out of the standard library: one thread a connection, connections kept alive. Imports
+neither pandas nor boto3, so that a serverless endpoint is there soon.
+"""
+
+import csv
+import io
+import json
+import os
+import socket
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import numpy as np
+
+from platform_jobs import artifact, settings
+from platform_jobs.artifact import LoadedModel
+from platform_jobs.encoding import Feature, ProblemsError, encode_instances
+from platform_jobs.errors import Interrupted
+from platform_jobs.log import event
+from platform_jobs.settings import Env
+
+LARGEST_BODY: Final = 6 * 1024 * 1024
+"""What SageMaker hands to an endpoint at most."""
+MOST_INSTANCES: Final = 10_000
+IDLE_SECONDS: Final = 75
+_JSON: Final = "application/json"
+_CSV: Final = "text/csv"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServeSettings:
+    """What `serve` reads from its environment; SageMaker sets the first two."""
+
+    port: Annotated[int, Env("SAGEMAKER_BIND_TO_PORT", settings.positive_int)] = 8080
+    model_dir: Annotated[Path, Env("SM_MODEL_DIR", Path)] = Path("/opt/ml/model")
+    host: Annotated[str, Env("STAGECRAFT_BIND_HOST")] = "0.0.0.0"  # noqa: S104 - a container's only interface
+    model_digest: Annotated[str, Env("STAGECRAFT_MODEL_DIGEST")]
+    """Digest of the model that the registered version names; another one is not loaded."""
+
+
+class BadRequestError(Exception):
+    """A request that cannot be answered, with its status and what is wrong in it."""
+
+    def __init__(self, message: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST, **details: Any) -> None:
+        super().__init__(message)
+        self.status = status
+        self.details = details
+
+
+class Predictor:
+    """Answers requests with a model's predictions; safe for threads."""
+
+    def __init__(self, model: LoadedModel) -> None:
+        self._model = model
+        self._classes = [str(value) for value in model.classes]
+        self._warm()
+
+    def _warm(self) -> None:
+        """The first prediction pays for lazy parts of the libraries: not a user's request."""
+        self._predict(np.zeros((1, len(self._model.features))))
+
+    def invoke(self, body: bytes, content_type: str) -> dict[str, Any]:
+        """The answer to one request.
+
+        Raises:
+            BadRequestError: the request is wrong.
+        """
+        kind = content_type.partition(";")[0].strip().lower() or _JSON
+        if kind == _CSV:
+            instances = _csv_instances(body, self._model.features)
+        elif kind == _JSON:
+            instances = _json_instances(body)
+        else:
+            raise BadRequestError(
+                f"content type {kind} is not taken: send {_JSON} or {_CSV}", HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+            )
+        if not instances:
+            raise BadRequestError("there is no instance to predict")
+        if len(instances) > MOST_INSTANCES:
+            raise BadRequestError(f"{len(instances)} instances are too many: send at most {MOST_INSTANCES}")
+        try:
+            inputs = encode_instances(self._model.features, instances)
+        except ProblemsError as error:
+            raise BadRequestError("the instances do not fit the model", problems=error.problems) from None
+        return {
+            "predictions": self._predict(inputs),
+            "model": self._model.name,
+            "model_version": self._model.digest,
+        }
+
+    def _predict(self, inputs: Any) -> list[dict[str, Any]]:
+        model = self._model
+        if model.task == "regression":
+            return [{"prediction": value} for value in model.estimator.predict(inputs).tolist()]
+        probabilities = model.estimator.predict_proba(inputs)
+        chosen = probabilities.argmax(axis=1).tolist()
+        return [
+            {
+                "prediction": model.classes[place],
+                "probability": row[place],
+                "probabilities": dict(zip(self._classes, row, strict=True)),
+            }
+            for place, row in zip(chosen, probabilities.tolist(), strict=True)
+        ]
+
+
+def _json_instances(body: bytes) -> list[Any]:
+    try:
+        value = json.loads(body)
+    except ValueError as error:
+        raise BadRequestError(f"the body is not JSON: {error}") from None
+    except RecursionError:
+        raise BadRequestError("the body is nested too deeply") from None
+    if isinstance(value, dict):
+        named = [value[name] for name in ("instances", "records") if name in value]
+        if len(named) != 1:
+            raise BadRequestError('the body must be {"instances": [...]} or {"records": [...]}')
+        value = named[0]
+    if not isinstance(value, list):
+        raise BadRequestError("the instances must be a list")
+    return value
+
+
+def _csv_instances(body: bytes, features: Sequence[Feature]) -> list[Any]:
+    """Rows of CSV: in feature order, or in any order under a header of the features' names."""
+    try:
+        rows = [row for row in csv.reader(io.StringIO(body.decode("utf-8-sig"))) if row]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise BadRequestError(f"the body is not CSV: {error}") from None
+    names = [feature.name for feature in features]
+    header = names
+    if rows and set(rows[0]) & set(names):
+        header, rows = rows[0], rows[1:]
+        if len(set(header)) < len(header):
+            raise BadRequestError("the header names a feature twice")
+    types = {feature.name: feature.type for feature in features}
+    instances: list[Any] = []
+    for number, row in enumerate(rows):
+        if len(row) != len(header):
+            problem = f"has {len(row)} values where {len(header)} are expected"
+            raise BadRequestError(
+                "the instances do not fit the model",
+                problems=[{"instance": number, "field": None, "problem": problem}],
+            )
+        instances.append({name: _cell(types.get(name), text) for name, text in zip(header, row, strict=True)})
+    return instances
+
+
+def _cell(kind: str | None, text: str) -> Any:
+    """A cell as JSON would say it; what is no such value stays text, and is named as a problem later."""
+    text = text.strip()
+    if not text:
+        return None
+    if kind == "string":
+        return text
+    if kind == "bool" and text.lower() in {"true", "false"}:
+        return text.lower() == "true"
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """One connection."""
+
+    protocol_version = "HTTP/1.1"
+    timeout = IDLE_SECONDS
+    wbufsize = -1  # headers and body leave in one packet
+    disable_nagle_algorithm = True
+    server: "PredictionServer"
+
+    def do_GET(self) -> None:
+        """The health check."""
+        if self.path.partition("?")[0] == "/ping":
+            self._answer(HTTPStatus.OK, {"status": "healthy"})
+        else:
+            self._answer(HTTPStatus.NOT_FOUND, _error("there is only GET /ping and POST /invocations"))
+
+    def do_POST(self) -> None:
+        """A prediction."""
+        try:
+            body = self._body()
+            if self.path.partition("?")[0] != "/invocations":
+                raise BadRequestError("there is only GET /ping and POST /invocations", HTTPStatus.NOT_FOUND)
+            answer = self.server.predictor.invoke(body, self.headers.get("Content-Type", ""))
+        except BadRequestError as error:
+            self._answer(error.status, _error(str(error), **error.details))
+        except Exception as error:  # an answer in any case, and no trace of the request in it
+            event("serve", "failed", reason=type(error).__name__)
+            self._answer(HTTPStatus.INTERNAL_SERVER_ERROR, _error("the model could not answer"))
+        else:
+            self._answer(HTTPStatus.OK, answer)
+
+    def _body(self) -> bytes:
+        length = self.headers.get("Content-Length", "")
+        if not length.isdecimal():
+            self.close_connection = True  # where the next request starts cannot be known
+            raise BadRequestError("Content-Length is missing", HTTPStatus.LENGTH_REQUIRED)
+        if int(length) > LARGEST_BODY:
+            self.close_connection = True
+            raise BadRequestError(
+                f"the body is larger than {LARGEST_BODY} bytes", HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+            )
+        return self.rfile.read(int(length))
+
+    def _answer(self, status: HTTPStatus, value: dict[str, Any]) -> None:
+        body = json.dumps(value).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", _JSON)
+        self.send_header("Content-Length", str(len(body)))
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(body)
+        self.wfile.flush()
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """What the server itself refuses, as JSON too."""
+        self.close_connection = True
+        status = HTTPStatus(code)
+        self._answer(status, _error(message or explain or status.phrase))
+
+    def log_message(self, *_arguments: Any) -> None:
+        """Nothing: SageMaker counts invocations, and a request must not reach the logs."""
+
+
+def _error(message: str, **details: Any) -> dict[str, Any]:
+    return {"error": {"message": message, **details}}
+
+
+class PredictionServer(ThreadingHTTPServer):
+    """The model's HTTP server."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, host: str, port: int, predictor: Predictor) -> None:
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        super().__init__((host, port), _Handler)
+        self.predictor = predictor
+
+    def server_bind(self) -> None:
+        """Binds without asking the resolver for the host's name, which can take seconds."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.socket.bind(self.server_address)
+        self.server_address = self.socket.getsockname()
+        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
+
+
+def main(_argv: Sequence[str]) -> int:
+    """`serve`: everything comes from the environment; ends on SIGTERM."""
+    config = settings.load(ServeSettings)
+    # One row a request: threads inside a prediction would only get in each other's way.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    model = artifact.load(config.model_dir, config.model_digest)
+    with PredictionServer(config.host, config.port, Predictor(model)) as server:
+        event("serve", "ready", model=model.name, version=model.digest, port=server.server_port)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)
+        thread.start()
+        try:
+            thread.join()
+        except Interrupted:
+            server.shutdown()
+    return 0
