@@ -6,7 +6,7 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any, Final
 
-from pricing.money import ZERO, to_cents
+from pricing.money import ZERO, add, plain, subtract, to_cents
 
 OUTSIDE_COMPONENTS: Final = ""
 """The component key of resources that are in no component."""
@@ -24,10 +24,16 @@ class Amounts:
     """Limits and maxima."""
 
     def __add__(self, other: "Amounts") -> "Amounts":
-        return Amounts(self.idle + other.idle, self.expected + other.expected, self.worst + other.worst)
+        return Amounts(
+            add(self.idle, other.idle), add(self.expected, other.expected), add(self.worst, other.worst)
+        )
 
     def __sub__(self, other: "Amounts") -> "Amounts":
-        return Amounts(self.idle - other.idle, self.expected - other.expected, self.worst - other.worst)
+        return Amounts(
+            subtract(self.idle, other.idle),
+            subtract(self.expected, other.expected),
+            subtract(self.worst, other.worst),
+        )
 
     def to_json(self) -> dict[str, str]:
         """Decimal strings, two places: JSON numbers could not carry cents exactly."""
@@ -63,12 +69,12 @@ class Line:
         return {
             "what": self.what,
             "unit": self.unit,
-            "unitPrice": _plain(self.unit_price),
-            "worstUnitPrice": _plain(self.worst_unit_price),
+            "unitPrice": plain(self.unit_price),
+            "worstUnitPrice": plain(self.worst_unit_price),
             "quantity": {
-                "idle": _plain(self.idle),
-                "expected": _plain(self.expected),
-                "worst": _plain(self.worst),
+                "idle": plain(self.idle),
+                "expected": plain(self.expected),
+                "worst": plain(self.worst),
             },
             "amount": self.amounts.to_json(),
         }
@@ -205,8 +211,3 @@ def by_component(
         for urn, amounts in grouped.items()
     ]
     return tuple(sorted(found, key=lambda item: (-item.amounts.expected, item.name, item.urn)))
-
-
-def _plain(value: Decimal) -> str:
-    """The number without an exponent or trailing zeros."""
-    return format(value.normalize(), "f") if value else "0"

@@ -11,17 +11,33 @@ SECONDS_PER_MONTH: Final = HOURS_PER_MONTH * 3600
 ZERO: Final = Decimal(0)
 CENT: Final = Decimal("0.01")
 
-_PRECISION: Final = 60
+_EXACT: Final = Context(prec=60, rounding=ROUND_HALF_UP)
+"""Wide enough that no product of a price and a quantity, and no sum of them, loses a digit."""
 
 
 def exact() -> AbstractContextManager[Context]:
-    """A decimal context wide enough that no product of a price and a quantity loses a digit."""
-    return localcontext(Context(prec=_PRECISION, rounding=ROUND_HALF_UP))
+    """Exact arithmetic inside the block, whatever the caller's decimal context is."""
+    return localcontext(_EXACT)
 
 
 def to_cents(amount: Decimal) -> Decimal:
     """The amount as it would stand on a bill: two decimals, halves away from zero."""
-    return amount.quantize(CENT, rounding=ROUND_HALF_UP)
+    return amount.quantize(CENT, context=_EXACT)
+
+
+def add(one: Decimal, other: Decimal) -> Decimal:
+    """The exact sum, whatever the caller's decimal context is."""
+    return _EXACT.add(one, other)
+
+
+def subtract(one: Decimal, other: Decimal) -> Decimal:
+    """The exact difference, whatever the caller's decimal context is."""
+    return _EXACT.subtract(one, other)
+
+
+def plain(value: Decimal) -> str:
+    """The number without an exponent or trailing zeros."""
+    return format(_EXACT.normalize(value), "f")
 
 
 def number(value: Any) -> Decimal | None:

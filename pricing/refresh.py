@@ -19,7 +19,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pricing.files import write_atomically
-from pricing.money import exact
+from pricing.money import exact, plain
 from pricing.snapshot import GLOBAL, Snapshot, bundled
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ class _Renewal:
                     reason = "no such price" if not amounts else f"{len(amounts)} different prices"
                     self._summary.unanswered.append(f"{name} {key} in {region}: {reason}")
                     continue
-                price = _plain(amounts.pop() * Decimal(query.get("scale", "1")))
+                price = plain(amounts.pop() * Decimal(query.get("scale", "1")))
                 self._set(name, key, target, entry["regions"].get(target, {}).get("price"), price)
                 entry["regions"][target] = {"price": price, "source": self._price_list(document)}
             for entry in document["prices"].values():
@@ -180,7 +180,7 @@ class _Renewal:
         for key in before:
             others.setdefault(key, document["source"])
         for key, amount in prices.items():
-            price = _plain(amount)
+            price = plain(amount)
             self._set(name, key, region, before.get(key), price)
             before[key] = price
             others[key] = source
@@ -220,7 +220,7 @@ class _Renewal:
                 continue
             zones = seen[instance_type]
             mean = min(price, sum(zones, Decimal(0)) / len(zones))
-            text = _plain(mean.quantize(Decimal("0.000001")))
+            text = plain(mean.quantize(Decimal("0.000001")))
             self._set(name, instance_type, region, observed.get(instance_type, {}).get("price"), text)
             observed[instance_type] = {"price": text, "source": source}
             ratios[instance_type.partition(".")[0]].append(mean / price)
@@ -235,7 +235,7 @@ class _Renewal:
         for family, values in sorted(ratios.items()):
             interruption = document["families"].get(family, document["default"])["interruption"]
             document["families"][family] = {
-                "ratio": _plain((sum(values, Decimal(0)) / len(values)).quantize(_RATIO)),
+                "ratio": plain((sum(values, Decimal(0)) / len(values)).quantize(_RATIO)),
                 "interruption": interruption,
                 "source": source,
             }
@@ -351,10 +351,6 @@ def _on_demand(product: Mapping[str, Any]) -> Decimal | None:
             if amount is not None and Decimal(amount) > 0:
                 tiers.append((Decimal(dimension.get("beginRange") or 0), Decimal(amount)))
     return min(tiers)[1] if tiers else None
-
-
-def _plain(value: Decimal) -> str:
-    return format(value.normalize(), "f")
 
 
 def _instance_order(name: str) -> tuple[str, int, str]:

@@ -110,7 +110,9 @@ def _auto_scaling_group(bill: Bill) -> None:
         bill.unpriced("its instance type is not declared, or its launch template is not among the resources")
         return
     types = [found for name in names if (found := bill.instance_type(name)) is not None]
+    disks = volumes.of_launch_template(template, 8)
     if not types:
+        volumes.charge(bill, "node volume", disks, idle=minimum, expected=likely, worst=maximum)
         return
     distribution = mixed.block("instancesDistribution")
     on_demand = distribution.number("onDemandPercentageAboveBaseCapacity", 100)
@@ -129,7 +131,7 @@ def _auto_scaling_group(bill: Bill) -> None:
         minimum=minimum,
         likely=likely,
         maximum=maximum,
-        disks=volumes.of_launch_template(template, 8),
+        disks=disks,
     )
 
 

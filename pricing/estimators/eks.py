@@ -43,6 +43,8 @@ def _node_group(bill: Bill) -> None:
             maximum=maximum,
             disks=disks,
         )
+    else:
+        volumes.charge(bill, "node volume", disks, idle=minimum, expected=likely, worst=maximum)
 
 
 def _fargate_profile(bill: Bill) -> None:

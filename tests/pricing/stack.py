@@ -7,26 +7,26 @@ from pricing import Resource
 STACK = "urn:pulumi:dev::shop::pulumi:pulumi:Stack::shop-dev"
 
 
-def resource(token: str, name: str = "it", /, *, parent: str | None = STACK, **properties: Any) -> Resource:
+def resource(kind: str, name: str = "it", /, *, parent: str | None = STACK, **properties: Any) -> Resource:
     """One resource below the stack, or below `parent`; `name=` is a property, not the resource's name."""
     return Resource(
-        urn=f"urn:pulumi:dev::shop::{token}::{name}",
-        type=token,
+        urn=f"urn:pulumi:dev::shop::{kind}::{name}",
+        type=kind,
         name=name,
         properties=properties,
         parent=parent,
     )
 
 
-def component(name: str = "platform", token: str = "stagecraft:index:Platform", **values: Any) -> Resource:
+def component(name: str = "platform", **values: Any) -> Resource:
     """A component below the stack."""
-    return resource(token, name, **values)
+    return resource("stagecraft:index:Platform", name, **values)
 
 
 def node_pool(
     name: str = "pool", *, limits: Any = None, capacity: Any = ("on-demand",), **extra: Any
 ) -> Resource:
-    """A Karpenter node pool; requirements by keyword (`types=[...]`, `families=[...]`), and `weight`, `taints`."""
+    """A Karpenter node pool; requirements by keyword (`types=[...]`, `families=[...]`)."""
     keys = {
         "types": "node.kubernetes.io/instance-type",
         "families": "karpenter.k8s.aws/instance-family",

@@ -107,7 +107,7 @@ def test_a_provisioned_table_scales_between_its_targets() -> None:
     found = priced(table, target, dynamodbStorageGb=0)
     writes = 5 * D("0.00065") * 730
     assert found.idle == (5 * D("0.00013") * 730).quantize(D("0.01")) + writes.quantize(D("0.01"))
-    reads = [line for line in found.resources[0].lines if line.what == "read capacity"][0]
+    reads = next(line for line in found.resources[0].lines if line.what == "read capacity")
     assert (reads.idle, reads.expected, reads.worst) == (5 * 730, 15 * 730, 45 * 730)
 
 
