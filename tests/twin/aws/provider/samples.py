@@ -389,13 +389,13 @@ IAM = [
             "clientIdLists": ["sts.amazonaws.com"],
             "thumbprintLists": ["6938fd4d98bab03faadb97b34396831e3780aea1"],
         },
-        {"clientIdLists": ["sts.amazonaws.com", "other"]},
+        {"thumbprintLists": ["a031c46782e6e6c662c2c87c76da9aa62ccabd8e"]},
         replaces={"url": "https://other.example"},
     ),
     Sample(
         "aws:iam/user:User",
         {"forceDestroy": True, "path": "/people/"},
-        {"permissionsBoundary": "arn:aws:iam::aws:policy/ReadOnlyAccess"},
+        {"forceDestroy": False},
     ),
 ]
 

@@ -85,24 +85,11 @@ class Bucket(Adapter):
         op.client().create_bucket(**parameters)
         op.id = name
         self._tag(op, name, inputs.get("tags") or {})
-        return {**self._computed(op, name), **inputs}
+        return {**computed(op, name), **inputs}
 
     def _tag(self, op: Operation, name: str, tags: Mapping[str, str]) -> None:
         if tags:
             op.client().put_bucket_tagging(Bucket=name, Tagging={"TagSet": as_pairs(tags)})
-
-    def _computed(self, op: Operation, name: str) -> State:
-        return {
-            "arn": op.arn("s3", name, region="", account=""),
-            "bucket": name,
-            "bucketDomainName": f"{name}.s3.{op.dns_suffix}",
-            "bucketRegion": op.region,
-            "bucketRegionalDomainName": f"{name}.s3.{op.region}.{op.dns_suffix}",
-            "hostedZoneId": _HOSTED_ZONES.get(op.region),
-            "objectLockEnabled": False,
-            "requestPayer": "BucketOwner",
-            "forceDestroy": False,
-        }
 
     def read(self, op: Operation, known: State) -> State | None:
         """Asks for the tags, which an existing bucket has or has not."""
@@ -115,7 +102,7 @@ class Bucket(Adapter):
                     return None
                 raise
             tags = {}
-        state = {**self._computed(op, name), "tagsAll": tags}
+        state = {**computed(op, name), "tagsAll": tags}
         state["forceDestroy"] = bool(known.get("forceDestroy"))
         state["objectLockEnabled"] = known.get("objectLockEnabled", False) or self._locked(op, name, known)
         return state
@@ -167,6 +154,21 @@ class BucketV2(Bucket):
     """The name that the type had in pulumi-aws 6."""
 
     token = "aws:s3/bucketV2:BucketV2"
+
+
+def computed(op: Operation, name: str) -> State:
+    """The outputs that follow from a bucket's name and region."""
+    return {
+        "arn": op.arn("s3", name, region="", account=""),
+        "bucket": name,
+        "bucketDomainName": f"{name}.s3.{op.dns_suffix}",
+        "bucketRegion": op.region,
+        "bucketRegionalDomainName": f"{name}.s3.{op.region}.{op.dns_suffix}",
+        "hostedZoneId": _HOSTED_ZONES.get(op.region),
+        "objectLockEnabled": False,
+        "requestPayer": "BucketOwner",
+        "forceDestroy": False,
+    }
 
 
 def _allowed(name: str) -> bool:
