@@ -123,7 +123,9 @@ class Bucket:
         try:
             return self.s3.get_object(Bucket=self.name, Key=key)["Body"].read()
         except ClientError as error:
-            if is_missing(error):
+            # Who may list only some prefixes is told "forbidden" where the truth is "not there".
+            forbidden = error_code(error) in {"403", "AccessDenied"}
+            if is_missing(error) or (forbidden and not any(item.key == key for item in self.list(key))):
                 return None
             raise
 

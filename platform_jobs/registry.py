@@ -16,6 +16,7 @@ from platform_jobs.errors import JobError
 from platform_jobs.log import event
 
 if TYPE_CHECKING:
+    from types_boto3_sagemaker import SageMakerClient
     from types_boto3_sagemaker.type_defs import ModelPackageSummaryTypeDef
 
 PENDING: Final = "PendingManualApproval"
@@ -157,10 +158,10 @@ def property_text(text: str) -> str:
     return _NOT_ALLOWED.sub(" ", text).strip()[:256] or "none"
 
 
-def versions(clients: Clients, group: str) -> "list[ModelPackageSummaryTypeDef]":
+def versions(sagemaker: "SageMakerClient", group: str) -> "list[ModelPackageSummaryTypeDef]":
     """The versions of a group, the newest first; an unknown group has none."""
     found: list[ModelPackageSummaryTypeDef] = []
-    pages = clients.sagemaker.get_paginator("list_model_packages").paginate(
+    pages = sagemaker.get_paginator("list_model_packages").paginate(
         ModelPackageGroupName=group, SortBy="CreationTime", SortOrder="Descending"
     )
     for page in pages:
@@ -170,7 +171,7 @@ def versions(clients: Clients, group: str) -> "list[ModelPackageSummaryTypeDef]"
 
 def latest(clients: Clients, group: str) -> str | None:
     """ARN of the newest version of a group."""
-    found = versions(clients, group)
+    found = versions(clients.sagemaker, group)
     return found[0]["ModelPackageArn"] if found else None
 
 
@@ -209,7 +210,7 @@ def _numbers(properties: Mapping[str, str], prefix: str) -> dict[str, float]:
 
 
 def _find_run(clients: Clients, group: str, run: str) -> str | None:
-    for summary in versions(clients, group)[:_RECENT]:
+    for summary in versions(clients.sagemaker, group)[:_RECENT]:
         known = describe(clients, summary["ModelPackageArn"])
         if known.properties.get(_RUN) == property_text(run):
             event("train", "already-registered", version=known.arn)

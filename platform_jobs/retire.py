@@ -6,7 +6,7 @@ A model package group with versions in it cannot be deleted; the deployment does
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from botocore.exceptions import ClientError
 
@@ -16,6 +16,9 @@ from platform_jobs.errors import SettingsError
 from platform_jobs.log import event
 from platform_jobs.release import PointerNames
 from platform_jobs.settings import Env
+
+if TYPE_CHECKING:
+    from types_boto3_sagemaker import SageMakerClient
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,17 +42,28 @@ def retire(
         ARNs of the deleted versions, the newest first.
     """
     release.clear(clients, names)
+    arns = retire_group(clients.sagemaker, group)
+    if lineage_table is not None:
+        for arn in arns:
+            clients.dynamodb.delete_item(TableName=lineage_table, Key={registry.LINEAGE_KEY: {"S": arn}})
+    return arns
+
+
+def retire_group(sagemaker: "SageMakerClient", group: str) -> list[str]:
+    """Deletes every version of a group, so that the group can be deleted; a group that is gone has none.
+
+    Returns:
+        ARNs of the deleted versions, the newest first.
+    """
     try:
-        arns = [summary["ModelPackageArn"] for summary in registry.versions(clients, group)]
+        arns = [summary["ModelPackageArn"] for summary in registry.versions(sagemaker, group)]
     except ClientError as error:
         if error_code(error) not in {"ValidationException", "ValidationError", "ResourceNotFound"}:
             raise
         arns = []
     for arn in arns:
-        clients.sagemaker.delete_model_package(ModelPackageName=arn)
-        if lineage_table is not None:
-            clients.dynamodb.delete_item(TableName=lineage_table, Key={registry.LINEAGE_KEY: {"S": arn}})
-    event("retire", "finished", group=group, versions=len(arns), lineage=lineage_table is not None)
+        sagemaker.delete_model_package(ModelPackageName=arn)
+    event("retire", "finished", group=group, versions=len(arns))
     return arns
 
 

@@ -136,7 +136,7 @@ def main(argv: Sequence[str]) -> int:
     config = settings.load(ReviewSettings)
     clients = Clients()
     if arguments.command == "list":
-        for summary in registry.versions(clients, config.group):
+        for summary in registry.versions(clients.sagemaker, config.group):
             _show(registry.describe(clients, summary["ModelPackageArn"]))
         return 0
     arn = arguments.version or registry.latest(clients, config.group)

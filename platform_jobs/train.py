@@ -8,7 +8,7 @@ import json
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from platform_jobs import artifact, dataset, estimators, layout, problem, registry, settings
 from platform_jobs.aws import Bucket, Clients
@@ -24,7 +24,9 @@ from platform_jobs.problem import Task
 from platform_jobs.settings import Env, S3Location
 from platform_jobs.views import View, load_views
 
-_TASKS = ("binary", "multiclass", "regression")
+_TASKS: Final = ("binary", "multiclass", "regression")
+_ALIASES: Final = {"auc": "roc_auc"}
+"""Metrics as a model's declaration may call them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,7 +184,7 @@ class _Publisher:
             code_version=self.code,
             views={view.name: view.version for view in self.views},
             metrics=metrics,
-            floors=config.floors or {},
+            floors={_ALIASES.get(name, name): floor for name, floor in (config.floors or {}).items()},
             quality_report=quality,
             bias_report=bias,
             facts={
