@@ -1,4 +1,4 @@
-"""`check`: is a stack allowed? It is deployed into a scratch twin, where every value is known, and judged there."""
+"""`check`: is a stack allowed? It is deployed into a scratch twin, where every value is known, and judged."""
 
 import json
 import tempfile

@@ -14,6 +14,7 @@ from rich.console import Console
 from cli.display import Display, print_json, summary_object, visible_outputs
 from cli.failures import FAILED, INTERRUPTED, MISUSED, stop
 from cli.workspace import Workspace
+from twin.aws.cloud.client import CloudError
 from twin.engine.config import ConfigError
 from twin.engine.deployment import DeploymentError
 from twin.engine.engine import Engine, Setup
@@ -59,7 +60,7 @@ def told_in_words(console: Console) -> Iterator[None]:
     except DeploymentError as error:
         lines = "\n".join(f"  {problem}" for problem in error.problems)
         raise stop(console, f"the document is refused, and nothing was changed:\n{lines}", MISUSED) from None
-    except (StoreError, SecretsError) as error:
+    except (StoreError, SecretsError, CloudError) as error:
         raise stop(console, str(error)) from None
     except ValueError as error:
         raise stop(console, str(error), MISUSED) from None

@@ -5,15 +5,17 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 from cli.workspace import Workspace, policy_packs
 
 _INSTALL: Final = """\
 stack {stack!r} lives in a real cloud, which only the official Pulumi CLI deploys to, and there is no `pulumi`
-on your PATH. Install it (macOS: `brew install pulumi/tap/pulumi`; Windows: `winget install pulumi`; Linux: the
-script on Pulumi's download page), then run this command again. To see the platform without it: `stagecraft up
---stack local`. To ask whether this stack is allowed: `stagecraft check --stack {stack}`."""
+on your PATH. Install it (macOS: `brew install pulumi/tap/pulumi`; Windows: `winget install pulumi`; Linux:
+the script on Pulumi's download page), then run this command again.
+To see the platform without it: `stagecraft up --stack local`.
+To ask whether this stack is allowed: `stagecraft check --stack {stack}`."""
 
 
 class NoPulumiError(Exception):
@@ -30,9 +32,5 @@ def run_pulumi(command: str, workspace: Workspace, extra: Sequence[str]) -> int:
         for pack in policy_packs():
             arguments += ["--policy-pack", str(pack)]
     # The packs and the program run on this interpreter's environment.
-    environment = {**os.environ, "PATH": os.pathsep.join([str(_interpreter_folder()), os.environ["PATH"]])}
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     return subprocess.run([*arguments, *extra], env=environment, check=False).returncode
-
-
-def _interpreter_folder() -> str:
-    return os.path.dirname(sys.executable)

@@ -22,7 +22,8 @@ def show_outputs(workspace: Workspace, name: str | None, *, as_json: bool, show_
     if not outputs:
         raise stop(
             console,
-            f"stack {workspace.stack!r} is not deployed; `stagecraft up --stack {workspace.stack}` deploys it",
+            f"stack {workspace.stack!r} is not deployed; "
+            f"`stagecraft up --stack {workspace.stack}` deploys it",
             FAILED,
         )
     if name is None:

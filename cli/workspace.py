@@ -102,7 +102,7 @@ class Workspace:
         from twin.aws.cloud.client import ensure_cloud, stop_cloud
 
         idle = _SCRATCH_IDLE_SECONDS if scratch else _CLOUD_IDLE_SECONDS
-        handle = ensure_cloud(self.files.cloud, idle_seconds=idle)
+        handle = ensure_cloud(self.files.cloud, idle_seconds=idle, live=not scratch)
         try:
             yield handle.endpoint
         finally:
