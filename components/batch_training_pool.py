@@ -7,7 +7,7 @@ import pulumi_aws as aws
 
 from components import batch_job, iam, naming, user_data
 from components.batch_job import JobSpec
-from components.checks import NAME, Problems
+from components.checks import NAME, NAME_REMEDY, Problems
 from components.context import by_name, current_cloud
 from components.encryption import data_key
 from components.logs import RETENTION_DAYS, log_group
@@ -39,7 +39,7 @@ class PoolJob(TypedDict):
     """One job that runs in the pool."""
 
     name: str
-    """Name of the job: lower case letters, digits, `-` and `_`."""
+    """Name of the job: lower case letters, digits and single hyphens."""
     image_uri: pulumi.Input[str]
     """Image to run."""
     command: list[str]
@@ -411,7 +411,7 @@ def _check_jobs(problems: Problems, jobs: list[PoolJob]) -> None:
             f"{path}.name",
             job["name"],
             NAME,
-            "must be lower case letters, digits, '-' and '_', and start with a letter",
+            NAME_REMEDY,
         )
         if not job["command"]:
             problems.add(f"{path}.command", [], "must hold at least one argument")

@@ -9,8 +9,10 @@ from typing import Any, Final
 import pulumi
 from pulumi.errors import InputPropertyErrorDetails
 
-NAME: Final = re.compile(r"^[a-z][a-z0-9_-]{0,62}$")
-"""Names that are declared: of models, views and jobs."""
+NAME: Final = re.compile(r"(?=.{1,63}$)[a-z][a-z0-9]*(-[a-z0-9]+)*")
+"""Names of models and jobs, as SageMaker and Batch agree on them."""
+
+NAME_REMEDY: Final = "must be lower case letters, digits and single hyphens, and start with a letter"
 
 COLUMN: Final = re.compile(r"^[a-z_][a-z0-9_]{0,126}$")
 """Names of columns, as Glue, Athena and Parquet agree on them."""

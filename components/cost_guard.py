@@ -5,7 +5,7 @@ from typing import Final, NotRequired, TypedDict
 import pulumi
 import pulumi_aws as aws
 
-from components.checks import NAME, Problems
+from components.checks import NAME, NAME_REMEDY, Problems
 from components.context import by_name, current_cloud
 from components.encryption import data_key
 from components.topic import alert_topic
@@ -167,7 +167,7 @@ def _check(name: str, args: CostGuardArgs) -> None:
                 f"models[{index}].name",
                 model["name"],
                 NAME,
-                "must be lower case letters, digits, '-' and '_', and start with a letter",
+                NAME_REMEDY,
             )
             problems.between(f"models[{index}].monthlyLimitUsd", model["monthly_limit_usd"], 0.01, 1e9, "USD")
             _check_filter(problems, f"models[{index}].tagFilter", model["tag_filter"])

@@ -7,7 +7,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components import iam, naming
-from components.checks import NAME, Problems
+from components.checks import NAME, NAME_REMEDY, Problems
 from components.context import current_cloud, scope
 from components.encryption import data_key
 from components.logs import RETENTION_DAYS, log_group
@@ -320,7 +320,7 @@ def _check(name: str, args: EndpointArgs) -> None:
             "model",
             args["model"],
             NAME,
-            "must be lower case letters, digits, '-' and '_', and start with a letter",
+            NAME_REMEDY,
         )
         problems.matches(
             "modelPackageArn",

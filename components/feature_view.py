@@ -3,7 +3,7 @@
 import json
 from typing import Any, Final, NotRequired, TypedDict
 
-from components.checks import COLUMN, NAME, Problems
+from components.checks import COLUMN, Problems
 
 EVENT_DATE: Final = "event_date"
 """Partition column of the offline tables: the date of the event time."""
@@ -94,7 +94,7 @@ def check_views(problems: Problems, views: list[FeatureView]) -> None:
 def _check_view(problems: Problems, path: str, view: FeatureView) -> None:
     lower_case = "must be lower case letters, digits and underscores, and start with a letter"
     problems.matches(f"{path}.name", view["name"], COLUMN, lower_case)
-    problems.matches(f"{path}.entity", view["entity"], NAME, lower_case)
+    problems.matches(f"{path}.entity", view["entity"], COLUMN, lower_case)
     problems.between(f"{path}.ttlDays", view["ttl_days"], 1, 3650, "days")
     problems.between(f"{path}.retentionDays", view.get("retention_days"), 1, 36500, "days")
     problems.between(f"{path}.maxBadFraction", view.get("max_bad_fraction"), 0, 1)

@@ -8,7 +8,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components import iam, naming
-from components.checks import NAME, Problems
+from components.checks import NAME, NAME_REMEDY, Problems
 from components.context import by_name, current_cloud, data_options, scope
 from components.encryption import data_key
 from components.topic import alert_topic
@@ -25,7 +25,7 @@ class RegisteredModel(TypedDict):
     """One model whose versions are registered."""
 
     name: str
-    """Name of the model: lower case letters, digits, `-` and `_`."""
+    """Name of the model: lower case letters, digits and single hyphens."""
     description: NotRequired[str]
     """What it predicts, for the registry's own pages. Default: its name."""
     tags: NotRequired[dict[str, pulumi.Input[str]]]
@@ -319,6 +319,6 @@ def _check(name: str, args: ModelRegistryArgs) -> None:
                 f"models[{index}].name",
                 model["name"],
                 NAME,
-                "must be lower case letters, digits, '-' and '_', and start with a letter",
+                NAME_REMEDY,
             )
     problems.raise_if_any()

@@ -25,8 +25,9 @@ NAMESPACE: Final = "stagecraft"
 Name = Annotated[
     str,
     Field(
-        pattern=r"^[a-z][a-z0-9_-]{0,30}$",
-        description="lower case letters, digits, '-' and '_', up to 31, starting with a letter",
+        max_length=31,
+        pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$",
+        description="lower case letters, digits and single hyphens, starting with a letter",
     ),
 ]
 Column = Annotated[
@@ -80,7 +81,7 @@ class FeatureView(_Section):
     """Features of one kind of entity."""
 
     name: Column
-    entity: Name
+    entity: Column
     join_keys: Annotated[list[Column], Field(min_length=1)]
     event_time: Column
     ttl_days: Annotated[int, Field(ge=1, le=3650)] = 365

@@ -7,7 +7,7 @@ from typing import Any
 
 import pulumi
 from pulumi.runtime import mocks as runtime_mocks
-from pulumi.runtime.settings import SETTINGS
+from pulumi.runtime.settings import SETTINGS, set_root_resource
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
@@ -90,6 +90,8 @@ class Recording(pulumi.runtime.Mocks):
 
 @contextlib.contextmanager
 def _fresh_runtime(recording: Recording, stack: str, preview: bool) -> Iterator[None]:
+    # The root resource outlives a run, and with it the last run's transformations.
+    set_root_resource(None)  # type: ignore[arg-type]  # what it is before the first run
     pulumi.runtime.set_mocks(recording, project="stagecraft", stack=stack, preview=preview)
     SETTINGS.rpc_manager.clear()
     SETTINGS.outputs.clear()
@@ -109,10 +111,6 @@ def run(
 ) -> Recording:
     """Runs a program; a dict or component that it returns becomes the recording's outputs."""
     recording = Recording(answers=answers or {})
-
-    def remember(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:
-        recording.options[args.name] = args.opts
-        return None
 
     def wrapped() -> None:
         # Old transformations run in the process, so they also work under mocks.

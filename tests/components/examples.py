@@ -1,0 +1,78 @@
+"""One realistic set of inputs for each component."""
+
+from typing import Any
+
+import components
+
+TAGS = {"owner": "ml", "costCentre": "cc-1", "dataClassification": "internal", "environment": "dev"}
+IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/platform:1.0.0"
+PACKAGE = "arn:aws:sagemaker:us-east-1:123456789012:model-package/stagecraft-test-churn/1"
+KEY = "arn:aws:kms:us-east-1:123456789012:key/brought"
+
+
+def view(**changes: Any) -> dict[str, Any]:
+    """A feature view."""
+    return {
+        "name": "activity",
+        "entity": "customer",
+        "join_keys": ["customer_id"],
+        "event_time": "observed_at",
+        "ttl_days": 30,
+        "fields": [
+            {"name": "sessions", "type": "int", "min": 0},
+            {"name": "minutes", "type": "float", "nullable": True, "max_null_fraction": 0.1},
+            {"name": "plan", "type": "string", "allowed": ["free", "paid"]},
+            {"name": "churned", "type": "bool", "label": True},
+        ],
+        **changes,
+    }
+
+
+def example(name: str) -> dict[str, Any]:
+    """Inputs of a component, with everything switched on that it has."""
+    examples: dict[str, dict[str, Any]] = {
+        "BatchTrainingPool": {
+            "jobs": [
+                {"name": "train-churn", "image_uri": IMAGE, "command": ["train"], "policy_arns": ["arn:p"]}
+            ],
+            "checkpoint_uri": "s3://artifacts/checkpoints/",
+        },
+        "CostGuard": {
+            "monthly_limit_usd": 100.0,
+            "tag_filter": {"stack": "stagecraft-test"},
+            "models": [{"name": "churn", "monthly_limit_usd": 20.0, "tag_filter": {"model": "churn"}}],
+            "emails": ["ml@example.com"],
+            "anomaly_usd": 10.0,
+        },
+        "DataLake": {},
+        "Endpoint": {
+            "model": "churn",
+            "artifacts_bucket": "artifacts",
+            "model_package_arn": PACKAGE,
+            "alarms": {"topic_arn": "arn:t", "runbook_url": "docs/runbooks/endpoint.md"},
+        },
+        "FeatureStore": {
+            "views": [view()],
+            "features_bucket": "features",
+            "catalog_database": "lake",
+            "materialisation": {"image_uri": IMAGE, "source_bucket": "curated"},
+        },
+        "ImageRepository": {"version": "1.0.0"},
+        "ModelRegistry": {
+            "models": [{"name": "churn"}],
+            "artifacts_bucket": "artifacts",
+            "approval_emails": ["ml@example.com"],
+            "mlflow": True,
+        },
+        "Network": {},
+    }
+    return {**examples[name], "tags": TAGS}
+
+
+def make(name: str, **changes: Any) -> Any:
+    """The component, to be called in a program."""
+    component = getattr(components, name)
+    return component("it", {**example(name), **changes})
+
+
+NAMES = tuple(component.__name__ for component in components.COMPONENTS)
