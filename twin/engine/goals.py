@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from twin import wire
+from twin.engine.errors import UnsupportedError
 from twin.engine.urns import AliasSpec
 from twin.wire import from_struct, unwrap
 
@@ -54,10 +55,6 @@ _WORDS: Final = {
     "packageRef": "a parameterized package",
     "hooks": "resource hooks",
 }
-
-
-class UnsupportedError(Exception):
-    """The program asks for something that the twin's engine does not do."""
 
 
 @dataclass

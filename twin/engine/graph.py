@@ -23,6 +23,15 @@ def dependents(resources: Mapping[Key, ResourceState]) -> dict[Key, set[Key]]:
     return needing
 
 
+def run_all(
+    resources: Mapping[Key, ResourceState], work: Callable[[Key, ResourceState], None], parallel: int
+) -> None:
+    """Calls `work` on each resource, side by side, in no particular order."""
+    with ThreadPoolExecutor(max_workers=parallel, thread_name_prefix="all") as pool:
+        for future in [pool.submit(work, key, state) for key, state in resources.items()]:
+            future.result()
+
+
 def run_in_reverse(
     resources: Mapping[Key, ResourceState], work: Callable[[Key, ResourceState], bool], parallel: int
 ) -> None:

@@ -5,8 +5,9 @@ from typing import Any
 
 from twin.engine.analyzer import Diagnostic, PolicyPack, PolicyResource, ProviderResource, ResourceOptions
 from twin.engine.deployment import ResourceState
+from twin.engine.errors import StepError
 from twin.engine.events import Level, Violation
-from twin.engine.run import Run, StepError
+from twin.engine.run import Run
 from twin.engine.urns import Urn
 
 _BLOCKING = ("mandatory", "remediate")

@@ -1,6 +1,7 @@
 """The ResourceMonitor service: the program's requests, taken over gRPC."""
 
 import threading
+import traceback
 from collections.abc import Callable, Mapping
 from concurrent import futures
 from typing import Any, Final
@@ -17,11 +18,12 @@ from pulumi.runtime.proto import (
 
 from twin.engine import urns
 from twin.engine.engine_service import CHANNEL_OPTIONS
-from twin.engine.events import Op
-from twin.engine.goals import Goal, UnsupportedError, goal_of
-from twin.engine.plugins import PluginDiedError, PluginError
+from twin.engine.errors import HaltedError, StepError, UnsupportedError
+from twin.engine.events import Level
+from twin.engine.goals import Goal, goal_of
+from twin.engine.plugins import UnclearError
 from twin.engine.registration import Registered, Registrar
-from twin.engine.run import HaltedError, Run, StepError
+from twin.engine.run import Run
 from twin.loopback import require_loopback
 from twin.wire import FULL, PLAIN, UNKNOWN_TEXT, Secret, from_struct, to_struct
 
@@ -39,6 +41,7 @@ _OLD_FEATURE_NAMES: Final = frozenset(
     {"secrets", "resourceReferences", "outputValues", "aliasSpecs", "deletedWith", "transforms"}
 )
 _TRANSFORM_SECONDS: Final = 300.0
+_MOST_THREADS: Final = 4096
 
 OtherStack = Callable[[str], Mapping[str, Any] | None]
 """The outputs of another stack, by its name; None if there is no such stack."""
@@ -104,7 +107,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
             with self._mutex:
                 self._parents[urn] = request.parent
                 self._transforms[urn] = list(request.transforms)
-            return self._answer(goal, self._registrar.register(goal))
+            return self._answer(self._registrar.register(goal))
 
         return self._guarded(context, urn, register)
 
@@ -260,17 +263,12 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
 
     # -- helpers
 
-    def _answer(self, goal: Goal, registered: Registered) -> Any:
-        unknown_id = registered.id == UNKNOWN_TEXT
+    def _answer(self, registered: Registered) -> Any:
         return resource_pb2.RegisterResourceResponse(
             urn=registered.urn,
-            id="" if unknown_id else registered.id,
+            id="" if registered.id == UNKNOWN_TEXT else registered.id,
             object=to_struct(registered.outputs, FULL),
             stables=registered.stables,
-            propertyDependencies={
-                key: resource_pb2.RegisterResourceResponse.PropertyDependencies(urns=listed)
-                for key, listed in goal.property_dependencies.items()
-            },
         )
 
     def _stack_outputs(self, reference: str) -> dict[str, Any]:
@@ -286,19 +284,24 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         try:
             return work()
         except HaltedError:
-            context.abort(grpc.StatusCode.UNAVAILABLE, "the run is ending")
-        except PluginDiedError as error:
-            self._fail(urn, what, str(error))
-        except (StepError, PluginError, UnsupportedError, ValueError) as error:
-            self._fail(urn, what, str(error))
+            pass
+        except UnclearError as error:
+            # Who interrupts a run has its plugins ended; what they did is settled by the next command.
+            if not self._run.result.interrupted:
+                self._fail(urn, what, error)
+        except StepError as error:
+            self._fail(urn, what, error)
+        except Exception as error:
+            self._run.tell(Level.DEBUG, traceback.format_exc(), urn)
+            self._fail(urn, what, StepError(f"the twin's engine failed: {error or type(error).__name__}"))
         context.abort(grpc.StatusCode.UNAVAILABLE, "the run is ending")
         raise AssertionError("abort does not return")
 
-    def _fail(self, urn: str, what: str, message: str) -> None:
+    def _fail(self, urn: str, what: str, error: StepError) -> None:
         if urn:
-            self._run.failed(Op.CREATE, urn, message)
+            self._run.failed(urn, error)
         else:
-            self._run.problem(f"{what}: {message}")
+            self._run.problem(f"{what}: {error}")
 
 
 def _options_of(request: Any) -> Any:
@@ -357,16 +360,16 @@ def _take_options(request: Any, options: Any) -> None:
 class MonitorServer:
     """Serves a Monitor on a free loopback port."""
 
-    def __init__(self, monitor: Monitor, parallel: int) -> None:
-        # A registration holds its thread until it is done, and a transform may call back meanwhile.
-        self._server = grpc.server(
-            futures.ThreadPoolExecutor(max_workers=parallel * 4 + 32, thread_name_prefix="monitor"),
-            options=CHANNEL_OPTIONS,
-        )
+    def __init__(self, monitor: Monitor) -> None:
+        # A registration holds its thread until it is done, and a transform may call back meanwhile: the
+        # threads must not run out, and they are only made when they are needed.
+        self._threads = futures.ThreadPoolExecutor(_MOST_THREADS, thread_name_prefix="monitor")
+        self._server = grpc.server(self._threads, options=CHANNEL_OPTIONS)
         resource_pb2_grpc.add_ResourceMonitorServicer_to_server(monitor, self._server)
         self.address = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
         self._server.start()
 
     def close(self) -> None:
-        """Stops serving; calls under way are cut off."""
-        self._server.stop(grace=0.5).wait()
+        """Stops serving. Nobody waits for answers any more, but what is under way is brought to its end."""
+        self._server.stop(grace=None).wait()
+        self._threads.shutdown()

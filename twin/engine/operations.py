@@ -11,10 +11,13 @@ from twin.engine import paths
 from twin.engine.deployment import ResourceState
 from twin.engine.plugins import PartialFailureError, ProviderClient
 from twin.engine.providers import CheckError, encoding_for
+from twin.engine.urns import Urn
 from twin.wire import UNKNOWN, Secret, from_struct, to_struct
 
 _NONE: Final = provider_pb2.DiffResponse.DIFF_NONE
 _SOME: Final = provider_pb2.DiffResponse.DIFF_SOME
+_TELLING: Final = 8
+"""A secret of fewer characters may stand within another text by chance."""
 _REPLACING_KINDS: Final = frozenset(
     {
         provider_pb2.PropertyDiff.ADD_REPLACE,
@@ -81,7 +84,7 @@ def check(
     if answer.failures:
         raise CheckError([(failure.property, failure.reason) for failure in answer.failures])
     checked = from_struct(answer.inputs)
-    return checked if client.accept_secrets else _marked_like(checked, news)
+    return checked if client.accept_secrets else marked_secret(checked, news, ())
 
 
 def diff(
@@ -213,8 +216,12 @@ def read(
 def marked_secret(
     outputs: Mapping[str, Any], inputs: Mapping[str, Any], additional: Sequence[str]
 ) -> dict[str, Any]:
-    """Outputs with everything secret that was secret in the inputs, or that the program wants secret."""
-    marked = _marked_like(outputs, inputs)
+    """Outputs with everything secret that was secret in the inputs, or that the program wants secret.
+
+    A provider may hand a secret on under another name, or within another text: that is as secret.
+    """
+    texts = _secret_texts(inputs, secret=False)
+    marked = {key: _marked(value, inputs.get(key), texts) for key, value in outputs.items()}
     for key in additional:
         value = marked.get(key)
         if value is not None and not isinstance(value, Secret):
@@ -222,20 +229,31 @@ def marked_secret(
     return marked
 
 
-def _marked_like(values: Mapping[str, Any], pattern: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: _marked(value, pattern.get(key)) for key, value in values.items()}
-
-
-def _marked(value: Any, pattern: Any) -> Any:
-    if isinstance(value, Secret):
+def _marked(value: Any, pattern: Any, texts: frozenset[str]) -> Any:
+    if isinstance(value, Secret) or value is UNKNOWN:
         return value
     if isinstance(pattern, Secret):
-        return value if value is UNKNOWN else Secret(value)
-    if isinstance(value, dict) and isinstance(pattern, Mapping):
-        return _marked_like(value, pattern)
-    if isinstance(value, list) and isinstance(pattern, list) and len(value) == len(pattern):
-        return [_marked(item, like) for item, like in zip(value, pattern, strict=True)]
+        return Secret(value)
+    if isinstance(value, str):
+        return Secret(value) if texts and any(text in value for text in texts) else value
+    if isinstance(value, dict):
+        like = pattern if isinstance(pattern, Mapping) else {}
+        return {key: _marked(item, like.get(key), texts) for key, item in value.items()}
+    if isinstance(value, list):
+        alike = isinstance(pattern, list) and len(pattern) == len(value)
+        return [_marked(item, pattern[index] if alike else None, texts) for index, item in enumerate(value)]
     return value
+
+
+def _secret_texts(value: Any, *, secret: bool) -> frozenset[str]:
+    """The texts within that are secret, and long enough not to stand anywhere by chance."""
+    if isinstance(value, Secret):
+        return _secret_texts(value.value, secret=True)
+    if isinstance(value, Mapping):
+        return frozenset().union(*(_secret_texts(item, secret=secret) for item in value.values()))
+    if isinstance(value, list):
+        return frozenset().union(*(_secret_texts(item, secret=secret) for item in value))
+    return frozenset([value]) if secret and isinstance(value, str) and len(value) >= _TELLING else frozenset()
 
 
 def _partial(failure: PartialFailureError, identity: str) -> Outcome:
@@ -249,7 +267,5 @@ def _partial(failure: PartialFailureError, identity: str) -> Outcome:
 
 
 def _named(urn: str) -> tuple[str, str]:
-    from twin.engine.urns import Urn
-
     parsed = Urn.parse(urn)
     return parsed.name, parsed.type

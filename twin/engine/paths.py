@@ -71,8 +71,7 @@ def keep_old(new: Mapping[str, Any], old: Mapping[str, Any], patterns: Iterable[
 def _copy(target: Any, source: Any, path: Path) -> None:
     head, rest = path[0], path[1:]
     if head == "*":
-        keys: Sequence[Any] = _keys(source) or _keys(target)
-        for key in keys:
+        for key in dict.fromkeys((*_keys(source), *_keys(target))):
             _copy(target, source, (key, *rest))
         return
     value = _get(source, head)

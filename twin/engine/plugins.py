@@ -1,9 +1,9 @@
 """Plugin processes: started, watched, spoken to over gRPC on loopback, ended."""
 
+import contextlib
 import os
 import signal
 import subprocess
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +15,9 @@ from google.protobuf import empty_pb2
 from google.rpc import status_pb2
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
+from twin.engine import tether
 from twin.engine.engine_service import CHANNEL_OPTIONS
+from twin.engine.errors import StepError
 
 _START_SECONDS: Final = 60.0
 _END_SECONDS: Final = 5.0
@@ -25,16 +27,22 @@ _SLOW_SECONDS: Final = 1800.0
 """For calls that may wait for a cloud, unless customTimeouts says otherwise."""
 _TAIL_LINES: Final = 20
 
+DYNAMIC: Final = "pulumi-python"
+"""The package of resources whose provider is a class in the program."""
 _CREDENTIALS: Final = ("AWS_", "AZURE_", "ARM_", "GOOGLE_", "CLOUDSDK_", "PULUMI_ACCESS_TOKEN", "KUBECONFIG")
 """Beginnings of the variables that no child of the twin ever sees."""
 
 
-class PluginError(Exception):
+class PluginError(StepError):
     """A plugin that cannot be started, or a call of it that failed."""
 
 
-class PluginDiedError(PluginError):
-    """The plugin's process ended while it was needed; what its last call did is not known."""
+class UnclearError(PluginError):
+    """A call without an end: what it did is not known."""
+
+
+class PluginDiedError(UnclearError):
+    """The plugin's process ended while it was needed."""
 
 
 class PartialFailureError(PluginError):
@@ -75,10 +83,10 @@ class PluginProcess:
         try:
             self._process = subprocess.Popen(
                 list(command),
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env=dict(environment),
+                env={**environment, tether.VARIABLE: "1"},
                 cwd=folder,
                 text=True,
                 errors="replace",
@@ -123,24 +131,29 @@ class PluginProcess:
             return False
         return True
 
+    def ask_to_end(self) -> None:
+        """Asks the process to end, and does not wait."""
+        self._signal(signal.SIGTERM)
+
     def close(self) -> None:
         """Ends the process, politely first."""
         if self.channel is not None:
             self.channel.close()
             self.channel = None
-        if self._process.poll() is None:
-            for number in (signal.SIGTERM, signal.SIGKILL):
-                try:
-                    os.killpg(self._process.pid, number)
-                except ProcessLookupError:
-                    break
-                try:
-                    self._process.wait(_END_SECONDS)
-                    break
-                except subprocess.TimeoutExpired:
-                    continue
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            self._signal(number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(_END_SECONDS)
+                break
+        if self._process.stdin is not None:
+            self._process.stdin.close()
         for reader in self._readers:
             reader.join(_END_SECONDS)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, number)
 
     def _read_output(self) -> None:
         assert self._process.stdout is not None  # noqa: S101 - it was asked for
@@ -172,8 +185,8 @@ def find_provider(package: str, folders: Sequence[Path]) -> list[str]:
 
     Only the given folders count, not PATH: a real cloud's plugin that happens to lie there must never be run.
     """
-    if package == "pulumi-python":
-        return [sys.executable, "-u", "-m", "pulumi.dynamic"]
+    if package == DYNAMIC:
+        return [*tether.command("pulumi.dynamic")]
     for folder in folders:
         path = folder / f"pulumi-resource-{package}"
         if os.access(path, os.X_OK):
@@ -241,7 +254,7 @@ class ProviderClient:
                 f"provider plugin {self.process.name} died during {method}: {self.process.last_words()}"
             )
         if code == grpc.StatusCode.DEADLINE_EXCEEDED:
-            return PluginError(f"{method} took longer than {deadline:.0f} s and was given up")
+            return UnclearError(f"{method} took longer than {deadline:g} s and was given up")
         failed = _init_failure(error)
         if failed is not None:
             return PartialFailureError(details, failed.id, failed.properties, failed.reasons)

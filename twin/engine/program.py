@@ -5,13 +5,13 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
+from twin.engine import tether
 from twin.engine.plugins import scrubbed
 
 SHOWN: Final = 32
@@ -64,8 +64,8 @@ class ProgramProcess:
         }
         folder = program.path if program.path.is_dir() else program.path.parent
         self._process = subprocess.Popen(
-            [sys.executable, "-u", "-P", "-m", "twin.engine.program_main", json.dumps(told)],
-            stdin=subprocess.DEVNULL,
+            [*tether.command("twin.engine.program_main"), json.dumps(told)],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env=_with_checkout(environment),

@@ -68,8 +68,7 @@ def main() -> int:
     try:
         loop.run_until_complete(run_in_stack(lambda: _run(program)))
     except pulumi.RunError as error:
-        # After a failure the engine hangs up; it has told why.
-        if "monitor has terminated" not in str(error):
+        if not _hung_up(error):
             pulumi.log.error(str(error))
         return SHOWN
     except (InputPropertiesError, InputPropertyError) as error:
@@ -77,8 +76,9 @@ def main() -> int:
         return SHOWN
     except SystemExit as left:
         return left.code if isinstance(left.code, int) else int(left.code is not None)
-    except Exception:
-        pulumi.log.error("Program failed with an unhandled exception:\n" + _trace(program))
+    except Exception as error:
+        if not _hung_up(error):
+            pulumi.log.error("Program failed with an unhandled exception:\n" + _trace(program))
         return SHOWN
     finally:
         sys.stdout.flush()
@@ -88,6 +88,11 @@ def main() -> int:
 
 def _run(program: Path) -> None:
     runpy.run_path(str(program), run_name="__main__")
+
+
+def _hung_up(error: Exception) -> bool:
+    """Whether the error is only that the engine hung up after a failure, of which it has told itself."""
+    return "monitor has terminated" in str(error)
 
 
 def _told(error: InputPropertiesError | InputPropertyError) -> str:

@@ -1,6 +1,7 @@
 """Provider instances: default and explicit ones, each in a plugin process of its own."""
 
 import json
+import os
 import threading
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -12,9 +13,10 @@ from pulumi.runtime.proto import provider_pb2
 
 from twin.engine import urns
 from twin.engine.deployment import ResourceState
+from twin.engine.errors import StepError
 from twin.engine.goals import has_unknown
-from twin.engine.plugins import PluginError, PluginProcess, ProviderClient, find_provider
-from twin.engine.store import Journal
+from twin.engine.journal import Journal
+from twin.engine.plugins import DYNAMIC, PluginError, PluginProcess, ProviderClient, find_provider
 from twin.wire import PLAIN, UNKNOWN_TEXT, Encoding, to_struct, unwrap
 
 BUILTIN: Final = "pulumi"
@@ -31,12 +33,12 @@ class ProviderChange:
     replaced: bool
 
 
-class CheckError(Exception):
+class CheckError(StepError):
     """Inputs that a provider refuses; one line a property."""
 
     def __init__(self, failures: Sequence[tuple[str, str]]) -> None:
-        super().__init__("; ".join(f"{name}: {why}" if name else why for name, why in failures))
-        self.failures = list(failures)
+        lines = [f"  {name or 'inputs'}: {why}" for name, why in failures]
+        super().__init__("\n".join(["its inputs are refused:", *lines]))
 
 
 @dataclass
@@ -46,6 +48,8 @@ class PluginOptions:
     folders: Sequence[Path]
     environment: Mapping[str, str]
     root: Path
+    program: Path
+    """The program's folder, where dynamic providers find its modules."""
     engine_address: str
     tell: Callable[[str], None] = field(default=lambda _line: None)
 
@@ -55,7 +59,9 @@ class Providers:
 
     def __init__(self, options: PluginOptions, journal: Journal) -> None:
         self._options = options
-        self._journal = journal
+        self._earlier = {
+            f"{state.urn}::{state.id}": state for state in journal.base.values() if state.is_provider
+        }
         self._clients: dict[str, ProviderClient | None] = {}
         self._locks: dict[str, threading.Lock] = {}
         self._warm: dict[str, list[PluginProcess]] = {}
@@ -85,13 +91,17 @@ class Providers:
         self, client: ProviderClient, urn: str, old: ResourceState | None, inputs: Mapping[str, Any]
     ) -> ProviderChange:
         """What a provider instance's inputs come to. Raises CheckError."""
-        name, type_ = urns.Urn.parse(urn).name, urns.Urn.parse(urn).type
+        parsed = urns.Urn.parse(urn)
         news = _plain(inputs)
         olds = _plain(old.inputs) if old else {}
         answer = client.call(
             "CheckConfig",
             provider_pb2.CheckRequest(
-                urn=urn, name=name, type=type_, olds=to_struct(olds, PLAIN), news=to_struct(news, PLAIN)
+                urn=urn,
+                name=parsed.name,
+                type=parsed.type,
+                olds=to_struct(olds, PLAIN),
+                news=to_struct(news, PLAIN),
             ),
             optional=True,
         )
@@ -101,20 +111,28 @@ class Providers:
             return ProviderChange(dict(inputs), changed=True, replaced=False)
         if olds == news:
             return ProviderChange(dict(inputs), changed=False, replaced=False)
+        return ProviderChange(dict(inputs), changed=True, replaced=self.replaces(client, urn, old, inputs))
+
+    def replaces(
+        self, client: ProviderClient, urn: str, old: ResourceState, inputs: Mapping[str, Any]
+    ) -> bool:
+        """Whether a provider with other inputs is another one, so that its resources are made anew."""
+        parsed = urns.Urn.parse(urn)
+        olds, news = _plain(old.inputs), _plain(inputs)
         diff = client.call(
             "DiffConfig",
             provider_pb2.DiffRequest(
                 id=old.id,
                 urn=urn,
-                name=name,
-                type=type_,
+                name=parsed.name,
+                type=parsed.type,
                 olds=to_struct(olds, PLAIN),
                 old_inputs=to_struct(olds, PLAIN),
                 news=to_struct(news, PLAIN),
             ),
             optional=True,
         )
-        return ProviderChange(dict(inputs), changed=True, replaced=bool(diff is not None and diff.replaces))
+        return bool(diff is not None and diff.replaces)
 
     def configure(self, client: ProviderClient | None, reference: str, inputs: Mapping[str, Any]) -> None:
         """Configures a provider instance and makes it known under its reference.
@@ -185,13 +203,8 @@ class Providers:
 
     def find(self, urn: str, identity: str) -> ResourceState | None:
         """A provider instance by URN and id, of this run or of an earlier one."""
-        instance = self._instances.get(f"{urn}::{identity}")
-        if instance is not None:
-            return instance
-        for state in list(self._journal.base.values()):
-            if state.urn == urn and state.id == identity:
-                return state
-        return None
+        reference = f"{urn}::{identity}"
+        return self._instances.get(reference) or self._earlier.get(reference)
 
     def cancel(self) -> None:
         """Asks every provider to give up what it is doing."""
@@ -207,12 +220,18 @@ class Providers:
             self._warm.clear()
             self._clients.clear()
         for process in processes:
+            process.ask_to_end()
+        for process in processes:
             process.close()
 
     def _start(self, package: str) -> PluginProcess:
         options = self._options
         command = [*find_provider(package, options.folders), options.engine_address]
-        process = PluginProcess(package, command, options.environment, options.tell, options.root)
+        environment = dict(options.environment)
+        if package == DYNAMIC:
+            paths = [str(options.program), *filter(None, [environment.get("PYTHONPATH")])]
+            environment["PYTHONPATH"] = os.pathsep.join(paths)
+        process = PluginProcess(package, command, environment, options.tell, options.root)
         with self._mutex:
             self._open.append(process)
         return process

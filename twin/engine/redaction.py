@@ -1,5 +1,6 @@
 """Keeps secrets out of everything that is shown."""
 
+import json
 import re
 import threading
 from collections.abc import Mapping
@@ -30,10 +31,13 @@ class Redactor:
         elif isinstance(value, list | tuple):
             for item in value:
                 self.learn(item, secret)
-        elif secret and isinstance(value, str) and len(value) >= _SHORTEST:
+        elif secret and isinstance(value, str):
+            # As it may stand in JSON, and line by line: output is shown by the line.
+            forms = {value, json.dumps(value)[1:-1], *value.splitlines()}
             with self._mutex:
-                if value not in self._texts:
-                    self._texts.add(value)
+                fresh = {form for form in forms if len(form) >= _SHORTEST} - self._texts
+                if fresh:
+                    self._texts |= fresh
                     self._pattern = None
 
     def clean(self, text: str) -> str:

@@ -1,12 +1,14 @@
 """What every part of one command shares: the journal, the events, the counts, and whether to go on."""
 
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from twin.engine import paths
-from twin.engine.deployment import ResourceState
+from twin.engine.errors import HaltedError, StepError
 from twin.engine.events import (
     Event,
     Level,
@@ -20,18 +22,13 @@ from twin.engine.events import (
     StepStarted,
     Violation,
 )
+from twin.engine.journal import Journal
 from twin.engine.redaction import SHOWN_AS, Redactor
-from twin.engine.store import Journal
 from twin.engine.urns import Urn
 from twin.wire import Secret
 
-
-class StepError(Exception):
-    """A step that cannot be done. It is told at once; the run ends when what is under way is over."""
-
-
-class HaltedError(Exception):
-    """The run is ending: nothing new is begun."""
+_COUNTED_AS: Final[Mapping[Op, Op]] = {Op.CREATE_REPLACEMENT: Op.REPLACE, Op.DISCARD: Op.DELETE}
+"""Under which heading a step is counted, where that is not its own."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +75,7 @@ class Run:
             raise HaltedError
 
     def interrupt(self) -> None:
-        """Ends the run at the user's word."""
+        """Ends the run at the user's word; not to be called from a signal handler itself."""
         with self._mutex:
             self.result.ok = False
             self.result.interrupted = True
@@ -90,40 +87,53 @@ class Run:
             self.listener(event)
 
     def tell(self, level: Level, text: str, urn: str = "") -> None:
-        """Tells a message, with every known secret blanked out."""
-        self.emit(Message(level, self.redactor.clean(text), urn))
+        """Tells a message, with every known secret blanked out. An error makes the run a failed one."""
+        clean = self.redactor.clean(text)
+        with self._mutex:
+            if level is Level.ERROR:
+                self.result.ok = False
+                self.result.problems.append(clean)
+            self.listener(Message(level, clean, urn))
 
-    def started(self, op: Op, urn: str, parent: str = "", changes: tuple[PropertyChange, ...] = ()) -> None:
-        """Tells that work on a resource begins."""
+    @contextmanager
+    def step(
+        self,
+        op: Op,
+        urn: str,
+        parent: str = "",
+        changes: tuple[PropertyChange, ...] = (),
+        *,
+        count: bool = True,
+    ) -> Iterator[None]:
+        """One step: told when it begins; told and counted when it is done; an error learns what it was."""
+        began = time.monotonic()
         parsed = Urn.parse(urn)
         self.emit(StepStarted(op, urn, parsed.type, parsed.name, parent, changes))
-
-    def done(self, op: Op, urn: str, seconds: float, *, count: bool = True) -> None:
-        """Tells that work on a resource is over, and counts it."""
-        counted = Op.REPLACE if op is Op.CREATE_REPLACEMENT else op
+        try:
+            yield
+        except StepError as error:
+            error.op = error.op or op
+            raise
         with self._mutex:
             if count and op is not Op.DELETE_REPLACED:
+                counted = _COUNTED_AS.get(op, op)
                 self.result.changes[counted] = self.result.changes.get(counted, 0) + 1
-        self.emit(StepDone(op, urn, seconds))
+            self.listener(StepDone(op, urn, time.monotonic() - began))
 
-    def failed(self, op: Op, urn: str, message: str, *, halt: bool = True) -> None:
-        """Tells a failure; unless it is a preview, nothing new is begun after it."""
+    def failed(self, urn: str, error: StepError, *, op: Op | None = None, halt: bool = True) -> None:
+        """Tells a failure; unless `halt` is off, nothing new is begun after it."""
         parsed = Urn.parse(urn)
-        text = self.redactor.clean(message)
+        text = self.redactor.clean(str(error))
         with self._mutex:
             self.result.ok = False
             self.result.problems.append(f"{parsed.type} {parsed.name}: {text}")
-        self.emit(StepFailed(op, urn, parsed.type, parsed.name, text))
+            self.listener(StepFailed(error.op or op or Op.CREATE, urn, parsed.type, parsed.name, text))
         if halt:
             self._halted.set()
 
     def problem(self, message: str) -> None:
         """Tells what went wrong with the run as a whole, and ends it."""
-        text = self.redactor.clean(message)
-        with self._mutex:
-            self.result.ok = False
-            self.result.problems.append(text)
-        self.emit(Message(Level.ERROR, text))
+        self.tell(Level.ERROR, message)
         self._halted.set()
 
     def violated(self, violation: Violation) -> None:
@@ -170,10 +180,3 @@ def _without_secrets(value: Any) -> Any:
     if isinstance(value, list):
         return [_without_secrets(item) for item in value]
     return value
-
-
-def same_record(one: ResourceState, other: ResourceState) -> bool:
-    """Whether two records say the same, times aside."""
-    from dataclasses import replace
-
-    return replace(one, created="", modified="") == replace(other, created="", modified="")

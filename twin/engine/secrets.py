@@ -32,8 +32,8 @@ class SecretsError(Exception):
 class Encryption:
     """Encrypts and decrypts with one passphrase and salt.
 
-    Deriving the key takes a good part of a second, so it is done at first use. The same plaintext at the
-    same place keeps its ciphertext, so that states and exports do not differ for nothing.
+    Deriving the key takes a good part of a second, so it is done at first use, and once a process. The same
+    plaintext at the same place keeps its ciphertext, so that states and exports do not differ for nothing.
     """
 
     def __init__(self, passphrase: str, salt_text: str | None = None) -> None:
@@ -51,7 +51,7 @@ class Encryption:
     def _cipher(self) -> "AESGCM":
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-        cipher = AESGCM(hashlib.pbkdf2_hmac("sha256", self._passphrase.encode(), self._salt, _ROUNDS, 32))
+        cipher = AESGCM(_derived(self._passphrase, self._salt))
         if self._canary:
             try:
                 opened = _open(cipher, self._canary)
@@ -94,6 +94,11 @@ class Encryption:
     def _seal(self, plaintext: str) -> str:
         nonce = secrets.token_bytes(12)
         return f"v1:{_encode(nonce)}:{_encode(self._cipher.encrypt(nonce, plaintext.encode(), None))}"
+
+
+@functools.lru_cache(maxsize=16)
+def _derived(passphrase: str, salt: bytes) -> bytes:
+    return hashlib.pbkdf2_hmac("sha256", passphrase.encode(), salt, _ROUNDS, 32)
 
 
 def _open(cipher: "AESGCM", ciphertext: str) -> str:

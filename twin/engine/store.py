@@ -1,7 +1,7 @@
 """Where a stack's state is kept: one file in Pulumi's format, and a journal of the steps since then.
 
-Every step is durable before the next begins: the journal is a line per step, written and synced; the state
-file is written anew when a command ends. A killed command leaves a journal, which the next one reads.
+The state file is written anew when a command ends that changed something. A killed command leaves its
+journal, which the next one reads.
 """
 
 import contextlib
@@ -9,7 +9,6 @@ import fcntl
 import json
 import os
 import shutil
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
@@ -17,12 +16,11 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from twin.engine import deployment as format3
-from twin.engine import urns
-from twin.engine.deployment import Deployment, DeploymentError, Operation, ResourceState
+from twin.engine.deployment import Deployment, DeploymentError
+from twin.engine.journal import Journal, sync_folder
 from twin.engine.secrets import Encryption, find_passphrase
 
 _BACKUPS_KEPT: Final = 10
-_ADOPTED: Final = 1_000_000_000
 HOME_VARIABLE: Final = "STAGECRAFT_HOME"
 
 
@@ -74,203 +72,8 @@ def find_home(checkout: Path) -> Path:
     return Path(named).absolute() if named else checkout / ".stagecraft"
 
 
-class Journal:
-    """The stack's resources while a command changes them; every change is on disk before it counts.
-
-    Two lists, as Pulumi keeps them: `base` is what the command found, `new` is what it has confirmed, in the
-    order of confirmation. What is on neither any more is gone. A line of the journal is one change to them.
-    """
-
-    def __init__(self, base: list[ResourceState], pending: list[Operation], encryption: Encryption) -> None:
-        self.base: dict[int, ResourceState] = dict(enumerate(base))
-        self.new: dict[int, ResourceState] = {}
-        self.pending: dict[int, Operation] = {-index - 1: each for index, each in enumerate(pending)}
-        self._renamed: dict[str, str] = {}
-        self._encryption = encryption
-        self._count = 0
-        self._mutex = threading.Lock()
-        self._file: Any = None
-
-    def open(self, path: Path, base_hash: str) -> None:
-        """Starts the file; `base_hash` names the state file that the lines build upon."""
-        self._file = path.open("w", encoding="utf-8")
-        self._write({"base": base_hash})
-        _sync_folder(path.parent)
-
-    def begin(self, kind: str, resource: ResourceState) -> int:
-        """Notes a provider call about to be made; returns its number, for `end`."""
-        with self._mutex:
-            self._count += 1
-            number = self._count
-            self.pending[number] = Operation(kind, resource)
-            if self._file is not None:
-                self._write({"begin": number, "kind": kind, "resource": self._encode(resource)})
-            return number
-
-    def change(
-        self,
-        *,
-        add: ResourceState | None = None,
-        drop: int | None = None,
-        rewrite: tuple[int, ResourceState] | None = None,
-        update: tuple[int, ResourceState] | None = None,
-        end: int | None = None,
-    ) -> int:
-        """One change, whole or not at all. Returns the index of what was added, else -1.
-
-        Args:
-            add: a resource that is confirmed.
-            drop: index in `base` of one that is gone, or that `add` takes the place of.
-            rewrite: index in `base` and the record it has now (an old copy that waits for its deletion).
-            update: index in `new` and the record it has now (outputs registered later).
-            end: the provider call that is over.
-        """
-        with self._mutex:
-            if add is not None:
-                self._count += 1
-            if self._file is not None:
-                self._write(self._line(add, drop, rewrite, update, end))
-            if end is not None:
-                self.pending.pop(end, None)
-            if add is not None:
-                self._add(self._count, add, drop)
-            if drop is not None:
-                self.base.pop(drop, None)
-            if rewrite is not None:
-                self.base[rewrite[0]] = rewrite[1]
-            if update is not None:
-                self.new[update[0]] = update[1]
-            return self._count if add is not None else -1
-
-    def adopt(
-        self,
-        resource: ResourceState,
-        *,
-        end: int,
-        drop: int | None = None,
-        rewrite: tuple[int, ResourceState] | None = None,
-    ) -> None:
-        """Takes a resource among what the command found: an earlier one had begun to make it."""
-        with self._mutex:
-            self._count += 1
-            number = self._count
-            if self._file is not None:
-                line = self._line(None, drop, rewrite, None, end)
-                self._write(line | {"adopt": number, "resource": self._encode(resource)})
-            self._apply_adoption(number, resource)
-            self.pending.pop(end, None)
-            if drop is not None:
-                self.base.pop(drop, None)
-            if rewrite is not None:
-                self.base[rewrite[0]] = rewrite[1]
-
-    def _apply_adoption(self, number: int, resource: ResourceState) -> None:
-        # Far from the indices of what was loaded, so that the two never meet.
-        self.base[_ADOPTED + number] = resource
-
-    def settled(self, hash_after: str) -> None:
-        """Says which state file holds everything that stands in this journal."""
-        self._write({"settled": hash_after})
-
-    def close(self) -> None:
-        """Closes the file."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-
-    def replay(self, lines: Iterator[dict[str, Any]]) -> None:
-        """Applies the lines of an earlier command's journal."""
-
-        def decoded(raw: dict[str, Any]) -> ResourceState:
-            return format3.decode_resource(raw, self._encryption)
-
-        for line in lines:
-            if "begin" in line:
-                self.pending[line["begin"]] = Operation(line["kind"], decoded(line["resource"]))
-            if "end" in line:
-                self.pending.pop(line["end"], None)
-            if "adopt" in line:
-                self._apply_adoption(line["adopt"], decoded(line["resource"]))
-            if "add" in line:
-                self._add(line["add"], decoded(line["resource"]), line.get("drop"))
-            if "drop" in line:
-                self.base.pop(line["drop"], None)
-            if "rewrite" in line:
-                self.base[line["rewrite"][0]] = decoded(line["rewrite"][1])
-            if "update" in line:
-                self.new[line["update"][0]] = decoded(line["update"][1])
-
-    def deployment(self, salt_text: str = "", metadata: dict[str, Any] | None = None) -> Deployment:
-        """What stands now."""
-        with self._mutex:
-            listed = [self._with_new_names(state) for state in (*self.new.values(), *self.base.values())]
-            pending = list(self.pending.values())
-        return Deployment(format3.ordered(listed), pending, salt_text, metadata or {})
-
-    def _line(
-        self,
-        add: ResourceState | None,
-        drop: int | None,
-        rewrite: tuple[int, ResourceState] | None,
-        update: tuple[int, ResourceState] | None,
-        end: int | None,
-    ) -> dict[str, Any]:
-        line: dict[str, Any] = {}
-        if end is not None:
-            line["end"] = end
-        if add is not None:
-            line |= {"add": self._count, "resource": self._encode(add)}
-        if drop is not None:
-            line["drop"] = drop
-        if rewrite is not None:
-            line["rewrite"] = [rewrite[0], self._encode(rewrite[1])]
-        if update is not None:
-            line["update"] = [update[0], self._encode(update[1])]
-        return line
-
-    def _add(self, index: int, resource: ResourceState, drop: int | None) -> None:
-        before = self.base.get(drop) if drop is not None else None
-        if before is not None and before.urn != resource.urn:
-            self._renamed[before.urn] = resource.urn
-        self.new[index] = resource
-
-    def _with_new_names(self, state: ResourceState) -> ResourceState:
-        """What was found may refer to resources by the URN they had before an alias renamed them."""
-        names = self._renamed
-        if not names or names.keys().isdisjoint(state.depends_on()):
-            return state
-
-        def renamed(urn: str) -> str:
-            return names.get(urn, urn)
-
-        reference = state.provider
-        if reference:
-            urn, identity = urns.split_reference(reference)
-            reference = f"{renamed(urn)}::{identity}"
-        return format3.copy_of(
-            state,
-            parent=renamed(state.parent),
-            deleted_with=renamed(state.deleted_with),
-            provider=reference,
-            dependencies=[renamed(urn) for urn in state.dependencies],
-            property_dependencies={
-                key: [renamed(urn) for urn in listed] for key, listed in state.property_dependencies.items()
-            },
-        )
-
-    def _encode(self, resource: ResourceState) -> dict[str, Any]:
-        return format3.encode_resource(resource, self._encryption)
-
-    def _write(self, line: dict[str, Any]) -> None:
-        if self._file is None:
-            return
-        self._file.write(json.dumps(line, separators=(",", ":")) + "\n")
-        self._file.flush()
-        os.fdatasync(self._file.fileno())
-
-
 class StackStore:
-    """One stack's state on disk. Use `opened` for a command that changes it, `load` to look."""
+    """One stack's state on disk. `load` looks; `begin` and `finish`, within `locked`, change it."""
 
     def __init__(self, files: StackFiles, cli_version: str) -> None:
         self.files = files
@@ -335,28 +138,44 @@ class StackStore:
         return journal, encryption, deployment.metadata
 
     def finish(self, journal: Journal, encryption: Encryption, metadata: dict[str, Any]) -> Deployment:
-        """Ends a command: the state file is written from the journal, and the journal removed."""
+        """Ends a command: the state file is written from the journal, and the journal removed.
+
+        Raises:
+            StoreError: The state cannot be written. The journal stays, and the next command goes on from it.
+        """
         deployment = journal.deployment(encryption.salt_text, metadata)
-        self.save(deployment, encryption, journal)
+        try:
+            if journal.changed or not self.files.state.exists():
+                self.save(deployment, encryption, journal)
+            else:
+                self.files.journal.unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"the state of stack {self.files.stack!r} cannot be saved: {error}. "
+                f"{self.files.journal} has every step of this command; the next one goes on from it"
+            ) from error
+        finally:
+            journal.close()
         return deployment
 
     def save(self, deployment: Deployment, encryption: Encryption, journal: Journal | None = None) -> None:
         """Writes the state file whole, keeps the one before as a backup, and drops the journal."""
-        document = format3.dump(deployment, encryption, self._cli_version)
-        text = json.dumps(document, indent=4, ensure_ascii=False) + "\n"
-        raw = text.encode()
+        raw = format3.dump_bytes(format3.dump(deployment, encryption, self._cli_version))
         self.files.folder.mkdir(parents=True, exist_ok=True)
         self._back_up()
         draft = self.files.state.with_suffix(".json.new")
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(raw)
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+                file.write(raw)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError:
+            draft.unlink(missing_ok=True)
+            raise
         if journal is not None:
             journal.settled(_hash(raw))
-            journal.close()
         draft.replace(self.files.state)
-        _sync_folder(self.files.folder)
+        sync_folder(self.files.folder)
         self.files.journal.unlink(missing_ok=True)
 
     def export_document(self) -> dict[str, Any]:
@@ -433,11 +252,3 @@ class StackStore:
 
 def _hash(raw: bytes) -> str:
     return sha256(raw).hexdigest()
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

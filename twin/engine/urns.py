@@ -60,6 +60,13 @@ def is_provider(type_: str) -> bool:
     return type_.startswith(PROVIDER_PREFIX)
 
 
+def is_default_provider(urn: str) -> bool:
+    """Whether a provider instance is one that the engine registers by itself."""
+    parsed = Urn.parse(urn)
+    named = parsed.name == "default" or parsed.name.startswith("default_")
+    return named and parsed.qualified_type.startswith(PROVIDER_PREFIX)
+
+
 def split_reference(reference: str) -> tuple[str, str]:
     """A provider reference `URN::ID` in its parts."""
     urn, separator, identity = reference.rpartition("::")

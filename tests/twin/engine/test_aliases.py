@@ -101,7 +101,9 @@ def test_without_an_alias_it_is_another_resource(world: World) -> None:
 
 
 def test_references_in_the_state_follow_the_rename(world: World) -> None:
-    world.deployed('p = Provider("p", region="x")\na = Thing("a", opts=options(provider=p))\nThing("b", label=a.made)')
+    world.deployed(
+        'p = Provider("p", region="x")\na = Thing("a", opts=options(provider=p))\nThing("b", label=a.made)'
+    )
     # The run stops before b is registered again: b's record must name a and the provider as they are now.
     outcome = world.up("""
     p = Provider("q", region="x", opts=options(aliases=[pulumi.Alias(name="p")]))

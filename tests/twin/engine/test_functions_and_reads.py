@@ -100,7 +100,9 @@ def test_a_read_in_a_preview_of_something_not_made_yet(world: World) -> None:
 
 def test_a_stack_reference(world: World) -> None:
     other = World(world.root, stack="prod")
-    other.deployed('pulumi.export("plain", [1, 2])\npulumi.export("word", pulumi.Output.secret("ssh-secret"))')
+    other.deployed(
+        'pulumi.export("plain", [1, 2])\npulumi.export("word", pulumi.Output.secret("ssh-secret"))'
+    )
     outcome = world.deployed("""
     prod = pulumi.StackReference("organization/toys/prod")
     pulumi.export("plain", prod.get_output("plain"))
@@ -123,5 +125,7 @@ def test_a_stack_reference_to_nothing(world: World) -> None:
 
 @pytest.mark.parametrize("args", ['{"x": {"y": [1, None]}}', "{}"])
 def test_values_arrive_as_they_were_sent(world: World, args: str) -> None:
-    outcome = world.deployed(f'pulumi.export("a", pulumi.runtime.invoke("toy:index:ask", {{"text": {args}}}).value)')
+    outcome = world.deployed(
+        f'pulumi.export("a", pulumi.runtime.invoke("toy:index:ask", {{"text": {args}}}).value)'
+    )
     assert outcome.result.outputs["a"]["text"] == eval(args)  # noqa: S307

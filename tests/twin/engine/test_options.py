@@ -31,7 +31,9 @@ def test_protect_keeps_from_replacement(world: World) -> None:
     assert not outcome.ok
     assert [each.op for each in outcome.failed()] == [Op.REPLACE]
     assert world.things()["a"]["fixed"] == "x"
-    assert world.deployed('Thing("a", fixed="x", label="z", opts=options(protect=True))').changes["update"] == 1
+    assert (
+        world.deployed('Thing("a", fixed="x", label="z", opts=options(protect=True))').changes["update"] == 1
+    )
 
 
 def test_protect_is_inherited_from_the_parent(world: World) -> None:
@@ -65,7 +67,12 @@ def test_the_preview_tells_of_a_protected_deletion(world: World) -> None:
             {"label": {"a": {"b": 1}, "c": 2}},
         ),
         ("label=[1, 2]", "label=[3, 4]", "label[0]", {"label": [1, 4]}),
-        ("label=[{'x': 1}, {'x': 2}]", "label=[{'x': 8}, {'x': 9}]", "label[*].x", {"label": [{"x": 1}, {"x": 2}]}),
+        (
+            "label=[{'x': 1}, {'x': 2}]",
+            "label=[{'x': 8}, {'x': 9}]",
+            "label[*].x",
+            {"label": [{"x": 1}, {"x": 2}]},
+        ),
         ("label={'a.b': 1}", "label={'a.b': 2}", 'label["a.b"]', {"label": {"a.b": 1}}),
         ("label={'a': 1}", "label={'a': 2, 'n': 3}", "label.*", {"label": {"a": 1}}),
         ("label={'a': 1}", "label={'a': 2, 'n': 3}", "*", {"label": {"a": 1}}),
@@ -230,7 +237,9 @@ def test_custom_timeouts_reach_the_provider_and_the_state(world: World) -> None:
     assert world.record("a").custom_timeouts == {"create": 90, "update": 90, "delete": 7200}
     world.deployed(source.format(2))
     world.destroy()
-    assert [(c["call"], c["timeout"]) for kind in ("Create", "Update", "Delete") for c in world.log(kind)] == [
+    assert [
+        (c["call"], c["timeout"]) for kind in ("Create", "Update", "Delete") for c in world.log(kind)
+    ] == [
         ("Create", 90),
         ("Update", 90),
         ("Delete", 7200),
@@ -238,7 +247,9 @@ def test_custom_timeouts_reach_the_provider_and_the_state(world: World) -> None:
 
 
 def test_a_call_that_outlasts_its_timeout_is_given_up(world: World) -> None:
-    outcome = world.up('Thing("a", delay=5, opts=options(custom_timeouts=pulumi.CustomTimeouts(create="0.3s")))')
+    outcome = world.up(
+        'Thing("a", delay=5, opts=options(custom_timeouts=pulumi.CustomTimeouts(create="0.3s")))'
+    )
     assert not outcome.ok
     assert "0.3 s" in outcome.problems
     (pending,) = world.engine().store.load()[0].pending

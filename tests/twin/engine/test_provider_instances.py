@@ -141,9 +141,7 @@ def test_a_package_without_a_provider_names_where_it_was_looked_for(world: World
     assert str(world.root / "bin") in outcome.problems
 
 
-def test_credentials_and_proxies_never_reach_a_child(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_credentials_and_proxies_never_reach_a_child(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "PULUMI_ACCESS_TOKEN", "HTTPS_PROXY", "KUBECONFIG"):
         monkeypatch.setenv(name, "real")
     world.deployed("""
@@ -153,7 +151,9 @@ def test_credentials_and_proxies_never_reach_a_child(
     """)
     assert world.records()[0].outputs["seen"] == []
     (configured,) = world.log("Configure")
-    assert not {"AWS_ACCESS_KEY_ID", "AWS_PROFILE", "HTTPS_PROXY", "KUBECONFIG"} & set(configured["environment"])
+    assert not {"AWS_ACCESS_KEY_ID", "AWS_PROFILE", "HTTPS_PROXY", "KUBECONFIG"} & set(
+        configured["environment"]
+    )
 
 
 def test_an_address_that_is_not_loopback_is_refused(world: World) -> None:

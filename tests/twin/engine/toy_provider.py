@@ -18,10 +18,15 @@ from google.protobuf import empty_pb2
 from google.rpc import code_pb2, status_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
-from twin.wire import PLAIN, UNKNOWN, from_struct, to_struct
+from twin.engine.tether import hold_if_told
+from twin.wire import PLAIN, UNKNOWN, from_struct, to_struct, unwrap
 
 CLOUD = Path(os.environ["TOY_CLOUD"])
 SECRETS = os.environ.get("TOY_ACCEPTS_SECRETS") == "1"
+
+
+def _plain(struct) -> dict:
+    return unwrap(from_struct(struct)).value
 
 
 def _path(identity: str) -> Path:
@@ -94,11 +99,12 @@ class Toy(provider_pb2_grpc.ResourceProviderServicer):
         )
 
     def Create(self, request, context):
-        props = from_struct(request.properties)
+        told = from_struct(request.properties)
         if request.preview:
             return provider_pb2.CreateResponse(
-                properties=to_struct({**props, "made": UNKNOWN, "echo": props.get("label", UNKNOWN)})
+                properties=to_struct({**told, "made": UNKNOWN, "echo": told.get("label", UNKNOWN)})
             )
+        props = _plain(request.properties)
         _log("Create", urn=request.urn, timeout=request.timeout)
         _obey("create", props, context)
         identity = props["name"]
@@ -106,7 +112,7 @@ class Toy(provider_pb2_grpc.ResourceProviderServicer):
             there = json.loads(_path(identity).read_text())
             if there["urn"] != request.urn:
                 context.abort(grpc.StatusCode.ALREADY_EXISTS, f"{identity} exists already")
-        outputs = {**props, "made": f"made-{identity}", "echo": props.get("label")}
+        outputs = {**told, "made": f"made-{identity}", "echo": told.get("label")}
         draft = _path(identity).with_suffix(".new")
         draft.write_text(json.dumps({"urn": request.urn, "props": props}))
         draft.replace(_path(identity))
@@ -122,8 +128,8 @@ class Toy(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.CreateResponse(id=identity, properties=to_struct(outputs))
 
     def Update(self, request, context):
-        props = from_struct(request.news)
-        outputs = {**props, "made": f"made-{request.id}", "echo": props.get("label")}
+        told, props = from_struct(request.news), _plain(request.news)
+        outputs = {**told, "made": f"made-{request.id}", "echo": told.get("label")}
         if request.preview:
             return provider_pb2.UpdateResponse(properties=to_struct(outputs))
         _log("Update", urn=request.urn, timeout=request.timeout)
@@ -133,7 +139,7 @@ class Toy(provider_pb2_grpc.ResourceProviderServicer):
 
     def Delete(self, request, context):
         _log("Delete", urn=request.urn, id=request.id, timeout=request.timeout)
-        _obey("delete", from_struct(request.properties), context)
+        _obey("delete", _plain(request.properties), context)
         _path(request.id).unlink(missing_ok=True)
         return empty_pb2.Empty()
 
@@ -163,6 +169,7 @@ class Toy(provider_pb2_grpc.ResourceProviderServicer):
 
 
 def main() -> None:
+    hold_if_told()
     CLOUD.mkdir(parents=True, exist_ok=True)
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=64))
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(Toy(), server)
