@@ -1,15 +1,15 @@
 """Karpenter: node pools, by their limits and requirements."""
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, Final
 
 from pricing.bill import Bill
 from pricing.catalogue import InstanceType
 from pricing.estimators import ec2, volumes
-from pricing.money import HOURS_PER_MONTH, ZERO, number
-from pricing.pools import ACCELERATORS, MEMORY_MIB, NODES, VCPU, Capacity, cost
+from pricing.money import HOURS_PER_MONTH, ZERO
+from pricing.node_pools import capacity_types, limits, matching, quantity
+from pricing.pools import Capacity, cost
 from pricing.resources import Properties, Resource
 
 _POOLS: Final = ("kubernetes:karpenter.sh/v1:NodePool", "kubernetes:karpenter.sh/v1beta1:NodePool")
@@ -17,29 +17,6 @@ _CLASSES: Final = (
     "kubernetes:karpenter.k8s.aws/v1:EC2NodeClass",
     "kubernetes:karpenter.k8s.aws/v1beta1:EC2NodeClass",
 )
-_CAPACITY_TYPE: Final = "karpenter.sh/capacity-type"
-_EC2: Final = "karpenter.k8s.aws/instance-"
-_ACCELERATOR_LIMITS: Final = ("nvidia.com/gpu", "amd.com/gpu", "aws.amazon.com/neuron")
-_IGNORED: Final = ("topology.kubernetes.io/", "kubernetes.io/os", _CAPACITY_TYPE, "karpenter.sh/nodepool")
-_SUFFIXES: Final[Mapping[str, Decimal]] = {
-    "": Decimal(1),
-    "m": Decimal("0.001"),
-    "k": Decimal(1000),
-    **{letter: Decimal(1000) ** power for power, letter in enumerate("MGTPE", start=2)},
-    **{f"{letter}i": Decimal(1024) ** power for power, letter in enumerate("KMGTPE", start=1)},
-}
-
-
-def quantity(value: Any) -> Decimal | None:
-    """A Kubernetes quantity (`500m`, `64Gi`, `16`) as a number; None when it is none."""
-    plain = number(value)
-    if plain is not None:
-        return plain
-    if not isinstance(value, str):
-        return None
-    match = re.fullmatch(r"([0-9.]+)([mkMGTPE]|[KMGTPE]i)?", value.strip())
-    amount = number(match[1]) if match else None
-    return None if amount is None or match is None else amount * _SUFFIXES[match[2] or ""]
 
 
 def _node_pool(bill: Bill) -> None:
@@ -47,12 +24,11 @@ def _node_pool(bill: Bill) -> None:
     node = spec.block("template.spec")
     requirements = node.blocks("requirements")
     types = _matching(bill, requirements)
-    limits = _limits(spec)
     if not types:
         bill.unpriced(f"no instance type with a known price in {bill.region} meets its requirements")
         return
-    spot = "spot" in _capacity_types(requirements)
-    found = cost(Capacity(types, limits, spot=spot))
+    spot = "spot" in capacity_types(requirements)
+    found = cost(Capacity(types, limits(spec), spot=spot))
     if found is None:
         bill.unpriced("it has no limits that bound it, so nothing bounds what it may cost")
         return
@@ -99,108 +75,17 @@ def _node_pool(bill: Bill) -> None:
     )
 
 
-def _limits(spec: Properties) -> dict[str, Decimal]:
-    declared = spec.block("limits")
-    found: dict[str, Decimal] = {}
-    values = declared.values if isinstance(declared.values, Mapping) else {}
-    for key, value in values.items():
-        amount = quantity(value)
-        if amount is None:
-            continue
-        if key == "cpu":
-            found[VCPU] = amount
-        elif key == "memory":
-            found[MEMORY_MIB] = amount / (1024 * 1024)
-        elif key == "nodes":
-            found[NODES] = amount
-        elif key in _ACCELERATOR_LIMITS:
-            found[ACCELERATORS] = amount
-    return found
+def _matching(bill: Bill, requirements: list[Properties]) -> tuple[InstanceType, ...]:
+    found = matching(bill.instance_types().values(), requirements)
+    for key in found.not_modelled:
+        bill.assume(f"{bill.resource.name}: the requirement {key} is not modelled; it may narrow the pool")
+    return found.types
 
 
-def _matching(bill: Bill, requirements: list[Properties]) -> list[InstanceType]:
-    found = list(bill.instance_types().values())
-    architectures = {"amd64"}
-    named = False
-    for requirement in requirements:
-        key = requirement.text("key")
-        operator = requirement.text("operator", "In")
-        values = requirement.texts("values")
-        if key == "kubernetes.io/arch":
-            architectures = set(values) if operator == "In" else {"amd64", "arm64"} - set(values)
-            continue
-        if key.startswith(_IGNORED):
-            continue
-        if not _known(key):
-            bill.assume(
-                f"{bill.resource.name}: the requirement {key} is not modelled; it may narrow the pool"
-            )
-            continue
-        named = named or (key.endswith(("instance-type", "instance-size")) and operator == "In")
-        found = [item for item in found if _meets(_label(item, key), operator, values)]
-    return [item for item in found if item.architecture in architectures and (named or not item.bare_metal)]
-
-
-def _known(key: str) -> bool:
-    return key == "node.kubernetes.io/instance-type" or (
-        key.startswith(_EC2) and key.removeprefix(_EC2) in _LABELS
-    )
-
-
-_LABELS: Final[Mapping[str, Callable[[InstanceType], str | None]]] = {
-    "family": lambda item: item.family,
-    "size": lambda item: item.size,
-    "category": lambda item: item.category,
-    "generation": lambda item: None if item.generation is None else str(item.generation),
-    "cpu": lambda item: str(item.vcpu),
-    "memory": lambda item: str(item.memory_mib),
-    "gpu-count": lambda item: str(item.gpus) if item.gpus else None,
-    "gpu-name": lambda item: _slug(item.accelerator) if item.gpus else None,
-    "gpu-manufacturer": lambda item: item.accelerator_kind if item.gpus else None,
-    "gpu-memory": lambda item: str(item.accelerator_memory_mib) if item.gpus else None,
-    "accelerator-count": lambda item: str(item.neuron_devices) if item.neuron_devices else None,
-    "accelerator-name": lambda item: _slug(item.accelerator) if item.neuron_devices else None,
-    "accelerator-manufacturer": lambda item: "aws" if item.neuron_devices else None,
-    "local-nvme": lambda item: str(item.local_storage_gb) if item.local_storage_gb else None,
-}
-
-
-def _label(item: InstanceType, key: str) -> str | None:
-    """The value of a node label that Karpenter would give an instance of this type."""
-    return item.name if key == "node.kubernetes.io/instance-type" else _LABELS[key.removeprefix(_EC2)](item)
-
-
-def _slug(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", name.lower())
-
-
-def _meets(label: str | None, operator: str, values: list[str]) -> bool:
-    if operator in ("Gt", "Lt", "Gte", "Lte"):
-        have, bound = number(label), number(values[0]) if values else None
-        if have is None or bound is None:
-            return False
-        return {"Gt": have > bound, "Lt": have < bound, "Gte": have >= bound, "Lte": have <= bound}[operator]
-    if operator == "NotIn":
-        return label is None or label not in values
-    if operator == "Exists":
-        return label is not None
-    if operator == "DoesNotExist":
-        return label is None
-    return label is not None and label in values
-
-
-def _capacity_types(requirements: list[Properties]) -> set[str]:
-    for requirement in requirements:
-        if requirement.text("key") == _CAPACITY_TYPE:
-            values = set(requirement.texts("values"))
-            return values if requirement.text("operator", "In") == "In" else {"spot", "on-demand"} - values
-    return {"on-demand"}
-
-
-def _stands_in_for(bill: Bill, spec: Properties, types: list[InstanceType]) -> Resource | None:
+def _stands_in_for(bill: Bill, spec: Properties, types: Sequence[InstanceType]) -> Resource | None:
     """The spot pool that this on-demand pool takes over from: more weight, the same taints, a shared type."""
     node = spec.block("template.spec")
-    if "spot" in _capacity_types(node.blocks("requirements")):
+    if "spot" in capacity_types(node.blocks("requirements")):
         return None
     weight, taints = spec.number("weight", 0), _taints(node)
     names = {item.name for item in types}
@@ -211,10 +96,12 @@ def _stands_in_for(bill: Bill, spec: Properties, types: list[InstanceType]) -> R
         their_node = their.block("template.spec")
         requirements = their_node.blocks("requirements")
         if (
-            "spot" in _capacity_types(requirements)
+            "spot" in capacity_types(requirements)
             and their.number("weight", 0) > weight
             and _taints(their_node) == taints
-            and not names.isdisjoint(item.name for item in _matching(bill, requirements))
+            and not names.isdisjoint(
+                item.name for item in matching(bill.instance_types().values(), requirements).types
+            )
         ):
             return other
     return None

@@ -5,7 +5,7 @@ from typing import Final
 
 from pricing.bill import Bill
 from pricing.estimators import load_balancing, volumes
-from pricing.estimators.karpenter import quantity
+from pricing.node_pools import quantity
 
 _SCHEME: Final = "service.beta.kubernetes.io/aws-load-balancer-scheme"
 _ALB_SCHEME: Final = "alb.ingress.kubernetes.io/scheme"

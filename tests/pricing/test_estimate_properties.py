@@ -25,15 +25,61 @@ WORDS = [
     "EXPRESS",
     "config",
 ]
-KEYS = """
-    scalingConfig minSize maxSize desiredSize instanceTypes instanceType capacityType computeResources
-    maxVcpus minVcpus type billingMode pointInTimeRecovery enabled replicas productionVariants
-    serverlessConfig memorySizeInMb maxConcurrency variantName initialInstanceCount endpointConfigName name volumeSize
-    volumeType iops throughput blockDeviceMappings ebs launchTemplate id size
-    shardCount memorySize timeout architectures spec limits template requirements
-    key operator values cpu memory nvidia.com/gpu metadata annotations
-    retentionInDays metricQueries metric period region
-""".split()
+KEYS = [
+    "scalingConfig",
+    "minSize",
+    "maxSize",
+    "desiredSize",
+    "instanceTypes",
+    "instanceType",
+    "capacityType",
+    "computeResources",
+    "maxVcpus",
+    "minVcpus",
+    "type",
+    "billingMode",
+    "pointInTimeRecovery",
+    "enabled",
+    "replicas",
+    "productionVariants",
+    "serverlessConfig",
+    "memorySizeInMb",
+    "maxConcurrency",
+    "variantName",
+    "initialInstanceCount",
+    "endpointConfigName",
+    "name",
+    "volumeSize",
+    "volumeType",
+    "iops",
+    "throughput",
+    "blockDeviceMappings",
+    "ebs",
+    "launchTemplate",
+    "id",
+    "size",
+    "shardCount",
+    "memorySize",
+    "timeout",
+    "architectures",
+    "spec",
+    "limits",
+    "template",
+    "requirements",
+    "key",
+    "operator",
+    "values",
+    "cpu",
+    "memory",
+    "nvidia.com/gpu",
+    "metadata",
+    "annotations",
+    "retentionInDays",
+    "metricQueries",
+    "metric",
+    "period",
+    "region",
+]
 scalars = st.one_of(
     st.none(),
     st.booleans(),
