@@ -70,7 +70,7 @@ class Composition:
         base = self._base()
         pools = self._pools(base)
         endpoints = {model.name: self._endpoint(model, base, live) for model in self._settings.models}
-        costs = self._costs()
+        costs = self._costs(base)
         return self._outputs(base, pools, endpoints, live, costs)
 
     def _base(self) -> Base:
@@ -250,7 +250,7 @@ class Composition:
             args["max_concurrency"] = serving.max_concurrency
         return Endpoint(f"endpoint-{model.name}", args)
 
-    def _costs(self) -> CostGuard | None:
+    def _costs(self, base: Base) -> CostGuard | None:
         settings = self._settings
         if "budgets" not in settings.enabled:
             return None
@@ -267,6 +267,7 @@ class Composition:
                 if model.monthly_budget_usd is not None
             ],
             "emails": settings.notify,
+            "kms_key_arn": base.lake.kms_key_arn,
             "tags": self._tags,
         }
         if "anomaly-monitors" in settings.enabled:

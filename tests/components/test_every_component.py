@@ -23,7 +23,7 @@ STATEFUL = {"Bucket", "Key", "ModelPackageGroup", "Repository", "Table"}
 
 
 def _resource_class(token: str) -> Any:
-    package, member = token.split(":")[1].split("/")[0], token.split(":")[-1]
+    package, member = token.split(":")[1].split("/", maxsplit=1)[0], token.rsplit(":", maxsplit=1)[-1]
     return getattr(importlib.import_module(f"pulumi_aws.{package}"), member)
 
 

@@ -1,0 +1,295 @@
+import copy
+import json
+
+import pulumi
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stacks import stages
+from stacks.problems import SettingsError
+from stacks.settings import Settings, parse_settings, problems_of, read_settings
+from tests.stacks.files import STACKS, as_engine_hands_it, stack_file
+
+
+def _changed(path, value, stack="dev"):
+    """A good stack with one value set; a value of `...` deletes the key."""
+    raw = copy.deepcopy(stack_file(stack))
+    *way, last = path
+    place = raw
+    for part in way:
+        place = place[part]
+    if value is ...:
+        del place[last]
+    else:
+        place[last] = value
+    return raw
+
+
+MODELS, VIEWS = "stagecraft:models", "stagecraft:featureViews"
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_our_stacks_are_right(stack):
+    assert problems_of(stack_file(stack)) == []
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_text_and_yaml_mean_the_same(stack):
+    raw = stack_file(stack)
+    assert parse_settings(as_engine_hands_it(raw)) == parse_settings(raw)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "where", "says"),
+    [
+        (["stagecraft:stage"], "validat", "stagecraft:stage", "did you mean 'validate'"),
+        (["stagecraft:stage"], ..., "stagecraft:stage", "is required"),
+        (["stagecraft:stage"], "govern", "stagecraft:stage", "in this release"),
+        (["stagecraft:environment"], "production", "stagecraft:environment", "'dev', 'staging' or 'prod'"),
+        (["stagecraft:labels", "owner"], ..., "stagecraft:labels.owner", "is required"),
+        (
+            ["stagecraft:labels", "dataClassification"],
+            "secret",
+            "stagecraft:labels.dataClassification",
+            "one of",
+        ),
+        (
+            ["stagecraft:labels", "cost-centre"],
+            "x",
+            "stagecraft:labels.cost-centre",
+            "did you mean 'costCentre'",
+        ),
+        (["stagecraft:modles"], [], "stagecraft:modles", "did you mean 'models'"),
+        (["stagecraft:monthlyBudgetUsd"], 0, "stagecraft:monthlyBudgetUsd", "more than 0"),
+        (["stagecraft:monthlyBudgetUsd"], "much", "stagecraft:monthlyBudgetUsd", "a number"),
+        (["stagecraft:notify"], ["nobody"], "stagecraft:notify[0]", "an e-mail address"),
+        (["stagecraft:disposable"], ["lakes"], "stagecraft:disposable[0]", "did you mean 'lake'"),
+        ([MODELS], [], "stagecraft:models", "at least 1"),
+        ([MODELS, 0, "name"], "Screening", "stagecraft:models[0].name", "lower case letters"),
+        ([MODELS, 1, "name"], "screening", "stagecraft:models[1].name", "stands there twice"),
+        ([MODELS, 0, "features"], ["cells"], "stagecraft:models[0].features[0]", "one of the featureViews"),
+        ([MODELS, 0, "label"], "mean_radius", "stagecraft:models[0].label", "must be a label"),
+        ([MODELS, 0, "task"], "binray", "stagecraft:models[0].task", "did you mean 'binary'"),
+        ([MODELS, 0, "slo", "availability"], 101, "stagecraft:models[0].slo.availability", "at most 99.999"),
+        ([MODELS, 0, "slo", "latencyP95Ms"], 1.5, "stagecraft:models[0].slo.latencyP95Ms", "a whole number"),
+        (
+            [MODELS, 0, "training", "accelerator"],
+            "a11g",
+            "stagecraft:models[0].training.accelerator",
+            "'a10g'",
+        ),
+        (
+            [MODELS, 0, "training", "schedule"],
+            "cron(0 3 * * * *)",
+            "stagecraft:models[0].training.schedule",
+            "'?'",
+        ),
+        (
+            [MODELS, 0, "training", "instanceTypes"],
+            ["m7i.large"],
+            "stagecraft:models[0].training.instanceTypes",
+            "three types",
+        ),
+        ([MODELS, 0, "training", "spot"], "often", "stagecraft:models[0].training.spot", "true or false"),
+        ([MODELS, 0, "serving", "maxReplicas"], 0, "stagecraft:models[0].serving.maxReplicas", "at least 1"),
+        (
+            [MODELS, 0, "release", "canaryPercent"],
+            [50, 20, 100],
+            "stagecraft:models[0].release.canaryPercent",
+            "must rise",
+        ),
+        (
+            [MODELS, 0, "release", "canaryPercent"],
+            [5, 50],
+            "stagecraft:models[0].release.canaryPercent",
+            "end with 100",
+        ),
+        (
+            [MODELS, 0, "monthlyBudgetUsd"],
+            10**6,
+            "stagecraft:models[0].monthlyBudgetUsd",
+            "at most the stack's",
+        ),
+        (
+            [MODELS, 0, "monitor", "accuracy", "floor"],
+            95,
+            "stagecraft:models[0].monitor.accuracy.floor",
+            "0 to 1",
+        ),
+        (
+            [MODELS, 1, "monitor", "bias", "attribute"],
+            "age",
+            "stagecraft:models[1].monitor.bias.attribute",
+            "column",
+        ),
+        ([VIEWS, 0, "joinKeys"], [], "stagecraft:featureViews[0].joinKeys", "at least 1"),
+        ([VIEWS, 0, "fields", 0, "min"], 60, "stagecraft:featureViews[0].fields[0].min", "at most max"),
+        ([VIEWS, 0, "fields", 0, "type"], "real", "stagecraft:featureViews[0].fields[0].type", "one of"),
+        ([VIEWS, 1, "fields", 0, "max"], 3, "stagecraft:featureViews[1].fields[0].max", "not string"),
+        (
+            [VIEWS, 0, "fields", 1, "name"],
+            "mean_radius",
+            "stagecraft:featureViews[0].fields[1].name",
+            "twice",
+        ),
+        ([VIEWS, 1, "fields", 0, "allowed"], [[]], "stagecraft:featureViews[1].fields[0].allowed[0]", ""),
+        (["stagecraft:capabilities"], {"mlflow": True}, "stagecraft:capabilities.mlflow", "is no capability"),
+        (["stagecraft:capabilities"], {"budgets": False}, "stagecraft:capabilities.budgets", "waive"),
+        (["stagecraft:capabilities"], {"data-lake": False}, "stagecraft:capabilities.data-lake", "cannot be"),
+        (["stagecraft:capabilities"], {"cluster": True}, "stagecraft:capabilities.cluster", "is not there"),
+        (
+            ["stagecraft:waivers"],
+            [{"rule": "C1", "owner": "ml", "reason": "only for this week", "expires": "soon"}],
+            "stagecraft:waivers[0].expires",
+            "a date",
+        ),
+    ],
+)
+def test_each_problem_is_named_by_path_and_remedy(path, value, where, says):
+    problems = problems_of(_changed(path, value))
+    assert [problem.path for problem in problems] == [where], problems
+    assert says in problems[0].remedy
+    assert where in str(problems[0])
+
+
+def test_ten_bad_settings_give_ten_named_problems():
+    raw = _changed([MODELS, 0, "slo", "availability"], 12)
+    raw["stagecraft:stage"] = "valid"
+    raw["stagecraft:stagee"] = "validate"
+    raw["stagecraft:monthlyBudgetUsd"] = -1
+    raw["stagecraft:labels"] = {"owner": "", "costCentre": "cc-1", "dataClassification": "personal"}
+    raw["stagecraft:notify"] = ["me@example.com", "you"]
+    raw[VIEWS][0]["fields"][3]["min"] = 10**9
+    raw[MODELS][1]["release"]["canaryPercent"] = [100, 5]
+    raw[MODELS][1]["training"]["schedule"] = "every monday"
+    raw["stagecraft:dataLoss"] = "maybe"
+    assert {problem.path for problem in problems_of(raw)} == {
+        "stagecraft:models[0].slo.availability",
+        "stagecraft:stage",
+        "stagecraft:stagee",
+        "stagecraft:monthlyBudgetUsd",
+        "stagecraft:labels.owner",
+        "stagecraft:notify[1]",
+        "stagecraft:featureViews[0].fields[3].min",
+        "stagecraft:models[1].release.canaryPercent",
+        "stagecraft:models[1].training.schedule",
+        "stagecraft:dataLoss",
+    }
+    assert len(problems_of(raw)) == 10
+    with pytest.raises(SettingsError, match="10 settings are wrong") as raised:
+        parse_settings(raw)
+    assert len(raised.value.problems) == 10
+
+
+def test_an_empty_stack_is_told_what_it_needs():
+    required = {"stage", "environment", "labels", "monthlyBudgetUsd", "featureViews", "models", "image"}
+    assert {problem.path for problem in problems_of({})} == {f"stagecraft:{key}" for key in required}
+
+
+def test_other_namespaces_are_left_alone():
+    assert problems_of({**stack_file("dev"), "aws:region": 7, "other:stage": "x"}) == []
+
+
+WAIVER = {
+    "rule": "M3",
+    "resource": "budgets",
+    "owner": "cfo",
+    "reason": "credits until autumn",
+    "expires": "2027-09-30",
+}
+
+
+def test_a_waiver_lets_a_stages_own_capability_be_switched_off():
+    raw = _changed(["stagecraft:capabilities"], {"budgets": False})
+    assert problems_of({**raw, "stagecraft:waivers": [WAIVER]}) == []
+    other = {**WAIVER, "resource": "endpoints"}
+    assert [p.path for p in problems_of({**raw, "stagecraft:waivers": [other]})] == [
+        "stagecraft:capabilities.budgets"
+    ]
+
+
+def test_a_later_stages_capability_may_be_on_early():
+    settings = parse_settings(_changed(["stagecraft:capabilities"], {"experiment-tracking": True}))
+    assert "experiment-tracking" in settings.enabled
+    assert "experiment-tracking" not in parse_settings(stack_file("dev")).enabled
+
+
+def test_production_loses_data_only_under_a_waiver():
+    raw = _changed(["stagecraft:dataLoss"], "allow", stack="prod")
+    assert [problem.path for problem in problems_of(raw)] == ["stagecraft:dataLoss"]
+    raw["stagecraft:waivers"] = [{**WAIVER, "rule": "G9", "resource": "*"}]
+    assert problems_of(raw) == []
+
+
+@pytest.mark.parametrize(("loss", "disposable"), [("refuse", ["lake"]), ("allow", []), ("allow", ["lake"])])
+def test_data_goes_only_when_both_switches_are_set(loss, disposable):
+    raw = {**stack_file("dev"), "stagecraft:dataLoss": loss, "stagecraft:disposable": disposable}
+    assert parse_settings(raw).may_lose_data("lake") is (loss == "allow" and "lake" in disposable)
+
+
+def test_the_program_reads_what_pulumi_was_given():
+    pulumi.runtime.set_all_config(as_engine_hands_it(stack_file("prod")))
+    try:
+        assert read_settings() == parse_settings(stack_file("prod"))
+    finally:
+        pulumi.runtime.set_all_config({})
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+KEYS = st.sampled_from([field.alias or name for name, field in Settings.model_fields.items()])
+
+
+@given(st.dictionaries(KEYS, JSON))
+def test_no_configuration_makes_it_fail_in_any_other_way(values):
+    raw = {**stack_file("dev"), **{f"stagecraft:{key}": value for key, value in values.items()}}
+    problems = problems_of(raw)
+    assert all(problem.path.startswith("stagecraft:") for problem in problems)
+    if problems:
+        with pytest.raises(SettingsError):
+            parse_settings(raw)
+    else:
+        parse_settings(raw)
+
+
+@given(st.integers(0, 1), st.data())
+def test_a_wrong_value_deep_inside_is_found_where_it_is(index, data):
+    raw = copy.deepcopy(stack_file("dev"))
+    fields = raw[VIEWS][index]["fields"]
+    position = data.draw(st.integers(0, len(fields) - 1))
+    fields[position]["type"] = data.draw(st.text().filter(lambda text: text not in ("int", "bool", "float")))
+    if fields[position]["type"] in ("string", "timestamp"):
+        return
+    paths = [problem.path for problem in problems_of(raw)]
+    assert f"stagecraft:featureViews[{index}].fields[{position}].type" in paths
+
+
+@given(st.lists(st.integers(1, 100), min_size=1, max_size=6))
+def test_canary_steps_are_taken_if_and_only_if_they_rise_to_all(steps):
+    right = steps == sorted(set(steps)) and steps[-1] == 100
+    raw = _changed([MODELS, 0, "release", "canaryPercent"], steps)
+    assert (problems_of(raw) == []) is right
+
+
+def test_problems_come_in_one_order():
+    raw = _changed(["stagecraft:zz"], 1)
+    raw["stagecraft:aa"] = 1
+    del raw["stagecraft:labels"]
+    shuffled = dict(reversed(list(raw.items())))
+    assert problems_of(raw) == problems_of(shuffled)
+
+
+def test_only_finished_stages_can_be_declared():
+    built = [stage.name for stage in stages.STAGES if not stages.unbuilt(stage.name)]
+    for name in stages.STAGE_NAMES:
+        problems = problems_of({**stack_file("dev"), "stagecraft:stage": name})
+        assert (problems == []) is (name in built)
+
+
+def test_settings_survive_json():
+    raw = stack_file("dev")
+    assert json.loads(json.dumps(raw)) == raw

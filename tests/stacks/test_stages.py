@@ -1,0 +1,42 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stacks import stages
+
+NAMES = st.sampled_from(stages.STAGE_NAMES)
+SWITCHES = st.dictionaries(st.sampled_from(sorted(stages.CAPABILITIES)), st.booleans())
+
+
+def test_the_stages_are_the_five():
+    assert stages.STAGE_NAMES == ("validate", "stabilise", "optimise", "govern", "scale")
+    assert stages.stage("validate").idle_usd == 10
+
+
+def test_a_capability_belongs_to_one_stage():
+    names = [capability.name for stage in stages.STAGES for capability in stage.adds]
+    assert len(names) == len(set(names))
+
+
+@given(NAMES, NAMES)
+def test_each_stage_includes_the_ones_before_it(first, second):
+    earlier, later = sorted((first, second), key=stages.STAGE_NAMES.index)
+    assert set(stages.included(earlier)) <= set(stages.included(later))
+
+
+@given(NAMES, SWITCHES)
+def test_switches_decide_and_the_stage_decides_the_rest(name, switches):
+    on = stages.enabled(name, switches)
+    base = {capability.name for capability in stages.included(name)}
+    for capability in stages.CAPABILITIES:
+        assert (capability in on) is switches.get(capability, capability in base)
+
+
+def test_a_stage_that_is_none_is_refused():
+    with pytest.raises(KeyError):
+        stages.stage("perfect")
+
+
+def test_what_others_stand_on_cannot_be_switched():
+    fixed = [capability for capability in stages.CAPABILITIES.values() if not capability.switchable]
+    assert {stages.stage_of(capability.name) for capability in fixed} == {"validate"}
