@@ -47,9 +47,11 @@ class Clients:
     def client(self, service: Any, **config: Any) -> Any:
         """A client of any service, with retries that suit a job."""
         options = {"max_pool_connections": THREADS, "retries": {"mode": "standard", "max_attempts": 6}}
-        return self._session.client(
-            service, endpoint_url=self._endpoint_url, config=Config(**{**options, **config})
-        )
+        # Not given, it must not be passed at all: a session may have an endpoint of its own.
+        endpoint: dict[str, Any] = {}
+        if self._endpoint_url is not None:
+            endpoint["endpoint_url"] = self._endpoint_url
+        return self._session.client(service, config=Config(**{**options, **config}), **endpoint)
 
     @cached_property
     def s3(self) -> "S3Client":

@@ -6,7 +6,6 @@ import random
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
@@ -136,24 +135,18 @@ class OnlineReader:
     """Reads the features of several views; keep one and its connections."""
 
     def __init__(self, clients: Clients, views: Sequence[View], tables: Mapping[str, str]) -> None:
-        self._clients = clients
-        self._views = tuple(views)
         without = [view.name for view in views if view.name not in tables]
         if without:
             raise JobError("no-table", f"no online table is named for the views {', '.join(without)}")
         self._tables = {tables[view.name]: view for view in views}
-
-    @cached_property
-    def _client(self) -> "DynamoDBClient":
         # Somebody waits for the answer: a lost request is better repeated soon than waited for.
-        client: DynamoDBClient = self._clients.client(
+        self._client: DynamoDBClient = clients.client(
             "dynamodb",
             connect_timeout=1,
             read_timeout=1,
             retries={"mode": "standard", "max_attempts": 4},
             tcp_keepalive=True,
         )
-        return client
 
     def read(
         self, entities: Sequence[Mapping[str, Any]], *, now: datetime.datetime | None = None
