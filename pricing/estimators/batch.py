@@ -8,8 +8,11 @@ from pricing.catalogue import InstanceType
 from pricing.estimators import ec2, volumes
 from pricing.money import HOURS_PER_MONTH
 from pricing.pools import VCPU, Capacity, cost
+from pricing.resources import Resource
 
-_DEFAULT_ECS_ROOT_GB: Final = 30
+_ENVIRONMENT: Final = "aws:batch/computeEnvironment:ComputeEnvironment"
+_QUEUE: Final = "aws:batch/jobQueue:JobQueue"
+_ROOT_GB: Final = 30
 """Root volume of the ECS-optimised AMI that Batch uses."""
 _OPTIMAL: Final = ("c4", "m4", "r4", "c5", "m5", "r5")
 """Families that Batch's `optimal` stands for."""
@@ -40,7 +43,8 @@ def _compute_environment(bill: Bill) -> None:
         return
     minimum = min(limit, resources.number("minVcpus", 0))
     standing = minimum / limit
-    share = max(standing, bill.usage.pool_share)
+    leader = _stands_in_for(bill, spot=spot)
+    share = standing if leader is not None else max(standing, bill.usage.pool_share)
     bought = "spot" if spot else "on demand"
     bill.amount(
         f"{limit.normalize():f} vCPUs of {found.likely_type.name}, {bought}; "
@@ -52,7 +56,12 @@ def _compute_environment(bill: Bill) -> None:
         worst=HOURS_PER_MONTH,
         worst_price=found.worst_hourly,
     )
-    if share == bill.usage.pool_share:
+    if leader is not None:
+        bill.assume(
+            f"{bill.resource.name} stands in for {leader.name} when spot is missing: its expected hours "
+            f"are in {leader.name}'s"
+        )
+    elif share == bill.usage.pool_share:
         bill.assume(
             f"pools that scale to zero use {(share * 100).normalize():f} % of their limits (pool_share)"
         )
@@ -62,11 +71,37 @@ def _compute_environment(bill: Bill) -> None:
     volumes.charge(
         bill,
         "node volume",
-        volumes.of_launch_template(template, _DEFAULT_ECS_ROOT_GB),
+        volumes.of_launch_template(template, _ROOT_GB),
         idle=standing * found.likely_nodes,
         expected=share * found.likely_nodes,
         worst=found.worst_nodes,
     )
+
+
+def _stands_in_for(bill: Bill, *, spot: bool) -> Resource | None:
+    """The spot environment that comes before this on-demand one in a job queue."""
+    if spot:
+        return None
+    for queue in bill.inventory.of_type(_QUEUE):
+        orders = bill.read(queue).blocks("computeEnvironmentOrders")
+        ordered = sorted(orders, key=lambda item: item.number("order", 0))
+        members = [_environment(bill, item.text("computeEnvironment")) for item in ordered]
+        if bill.resource in members:
+            for earlier in members[: members.index(bill.resource)]:
+                if earlier is not None and _buys_spot(bill, earlier):
+                    return earlier
+    return None
+
+
+def _environment(bill: Bill, arn: str) -> Resource | None:
+    for key in ("arn", "name", "id"):
+        for found in bill.inventory.having(_ENVIRONMENT, key, arn):
+            return found
+    return None
+
+
+def _buys_spot(bill: Bill, environment: Resource) -> bool:
+    return bill.read(environment).text("computeResources.type").upper() == "SPOT"
 
 
 def _types(bill: Bill, names: list[str]) -> list[InstanceType]:
@@ -88,4 +123,4 @@ def _types(bill: Bill, names: list[str]) -> list[InstanceType]:
     return list(found.values())
 
 
-ESTIMATORS: Final = {"aws:batch/computeEnvironment:ComputeEnvironment": _compute_environment}
+ESTIMATORS: Final = {_ENVIRONMENT: _compute_environment}

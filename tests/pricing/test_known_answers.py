@@ -201,6 +201,32 @@ def test_a_batch_environment_on_spot_scales_to_zero() -> None:
     assert machines.amounts.expected < machines.amounts.worst / 10
 
 
+def test_the_on_demand_environment_behind_spot_in_a_queue_counts_once_in_the_expected_month() -> None:
+    def environment(name: str, kind: str) -> Resource:
+        return resource(
+            "aws:batch/computeEnvironment:ComputeEnvironment",
+            name,
+            arn=f"arn:{name}",
+            computeResources={"type": kind, "maxVcpus": 32, "instanceTypes": ["m5.xlarge"]},
+        )
+
+    def orders(*names: str) -> Resource:
+        return resource(
+            "aws:batch/jobQueue:JobQueue",
+            "queue",
+            computeEnvironmentOrders=[
+                {"order": index, "computeEnvironment": f"arn:{name}"} for index, name in enumerate(names)
+            ],
+        )
+
+    pair = environment("spot", "SPOT"), environment("steady", "EC2")
+    behind = {item.name: item.amounts for item in priced(*pair, orders("spot", "steady")).resources}
+    before = {item.name: item.amounts for item in priced(*pair, orders("steady", "spot")).resources}
+    assert behind["steady"].expected == 0 < before["steady"].expected
+    assert behind["steady"].worst == before["steady"].worst
+    assert behind["spot"] == before["spot"]
+
+
 def test_batch_launches_one_instance_however_small_its_limit() -> None:
     environment = resource(
         "aws:batch/computeEnvironment:ComputeEnvironment",
