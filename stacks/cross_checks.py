@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from stacks import stages
-from stacks.machines import ACCELERATORS
+from stacks.machines import ACCELERATORS, DEFAULT_MAX_VCPUS
 from stacks.problems import Problem, did_you_mean
 from stacks.schedules import schedule_problem
 
@@ -37,6 +37,7 @@ def cross_problems(
     complete = "feature_views" in parts
     for index, model in models.items():
         yield from _model(f"{namespace}:models[{index}]", model, list(views.values()) if complete else None)
+    yield from _room(namespace, parts, models)
     yield from _budgets(namespace, parts, models)
     yield from _stage(namespace, parts)
     yield from _capabilities(namespace, parts)
@@ -149,6 +150,20 @@ def _release(path: str, model: "Model") -> Iterator[Problem]:
     steps = model.release.canary_percent
     if any(later <= earlier for earlier, later in itertools.pairwise(steps)) or steps[-1] != 100:
         yield Problem(f"{path}.release.canaryPercent", steps, "must rise from step to step and end with 100")
+
+
+def _room(namespace: str, parts: Mapping[str, Any], models: "Mapping[int, Model]") -> Iterator[Problem]:
+    """A job that is larger than its pool waits for ever, and says nothing."""
+    most = parts.get("max_vcpus", DEFAULT_MAX_VCPUS)
+    for index, model in models.items():
+        machines = ACCELERATORS.get(model.training.accelerator)
+        asked = model.training.vcpus or (machines.vcpus if machines else 0)
+        if asked > most:
+            yield Problem(
+                f"{namespace}:models[{index}].training.vcpus",
+                asked,
+                f"must be at most the stack's maxVcpus ({most})",
+            )
 
 
 def _budgets(namespace: str, parts: Mapping[str, Any], models: "Mapping[int, Model]") -> Iterator[Problem]:

@@ -13,6 +13,9 @@ class Machines(NamedTuple):
     """Memory of a job by default: what the smallest of the types can give."""
 
 
+DEFAULT_MAX_VCPUS: Final = 16
+"""What a pool may grow to, where a stack does not say."""
+
 ACCELERATORS: Final = {
     "none": Machines(("m6a.xlarge", "m6i.xlarge", "m7i.xlarge"), 2, 7000),
     "t4": Machines(("g4dn.xlarge", "g4dn.2xlarge", "g4dn.4xlarge"), 4, 14000),

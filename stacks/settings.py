@@ -18,6 +18,7 @@ from pydantic.alias_generators import to_camel
 from stacks import stages
 from stacks.cross_checks import cross_problems
 from stacks.explain import explain
+from stacks.machines import DEFAULT_MAX_VCPUS
 from stacks.problems import Problem, SettingsError, did_you_mean
 
 NAMESPACE: Final = "stagecraft"
@@ -208,7 +209,7 @@ class Settings(_Section):
     ]
     notify: Annotated[list[Email], Field(max_length=10)] = []
     capabilities: dict[str, bool] = {}
-    max_vcpus: Annotated[int, Field(ge=1, le=10000)] = 32
+    max_vcpus: Annotated[int, Field(ge=1, le=10000)] = DEFAULT_MAX_VCPUS
     data_loss: Literal["allow", "refuse"] = "refuse"
     disposable: list[Literal["lake", "features", "registry", "images"]] = []
     waivers: list[Waiver] = []

@@ -91,6 +91,7 @@ def test_text_and_yaml_mean_the_same(stack):
             "stagecraft:models[0].training.instanceTypes",
             "three types",
         ),
+        ([MODELS, 0, "training", "vcpus"], 64, "stagecraft:models[0].training.vcpus", "at most the stack's"),
         ([MODELS, 0, "training", "spot"], "often", "stagecraft:models[0].training.spot", "true or false"),
         ([MODELS, 0, "serving", "maxReplicas"], 0, "stagecraft:models[0].serving.maxReplicas", "at least 1"),
         (
