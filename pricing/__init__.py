@@ -10,7 +10,8 @@ from pricing.difference import ComponentChange, Difference, diff
 from pricing.estimate import Amounts, ComponentCost, Estimate, Line, ResourceCost, Unpriced
 from pricing.estimator import estimate
 from pricing.money import HOURS_PER_MONTH
-from pricing.pools import Capacity, PoolCost
+from pricing.node_pools import allowed_types
+from pricing.pools import Capacity, PoolCost, pool_cost
 from pricing.resources import Resource
 from pricing.snapshot import Price, PriceUnknownError, Snapshot, SpotPrice, bundled
 from pricing.usage import Usage, UsageError
@@ -35,9 +36,11 @@ __all__ = [
     "Unpriced",
     "Usage",
     "UsageError",
+    "allowed_types",
     "bundled",
     "catalogue",
     "diff",
     "estimate",
     "instances",
+    "pool_cost",
 ]

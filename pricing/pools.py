@@ -58,7 +58,7 @@ def hourly(instance: InstanceType, *, spot: bool) -> Decimal:
     return instance.spot.hourly * (1 - share) + instance.hourly * share
 
 
-def cost(pool: Capacity) -> PoolCost | None:
+def pool_cost(pool: Capacity) -> PoolCost | None:
     """What the pool costs at its limits; None when nothing bounds it, or no type fits.
 
     Worst month: exact for one type (as many whole nodes as fit). For several, what no mix of them can exceed:

@@ -1,7 +1,7 @@
 """Renewal of the price snapshot from the AWS Pricing API and EC2's spot price history.
 
-The only part of `pricing` that talks to AWS; it needs `pricing:GetProducts` and
-`ec2:DescribeSpotPriceHistory`. Everything is fetched before anything is written, and each file is written all
+The only part of `pricing` that talks to AWS; it needs `pricing:GetProducts`, `ec2:DescribeSpotPriceHistory`
+and, for new instance types, `ec2:DescribeInstanceTypes`. Everything is fetched before anything is written, and each file is written all
 or nothing. What AWS does not answer keeps its price, source and date.
 """
 
@@ -38,6 +38,7 @@ _LINUX: Final = {
 }
 _SPOT_PRODUCT: Final = "Linux/UNIX"
 _RATIO: Final = Decimal("0.001")
+_FILTER_VALUES: Final = 100
 
 
 class RefreshError(RuntimeError):
@@ -116,6 +117,7 @@ def refresh(
             renewal.instances("ec2", region)
             renewal.instances("sagemaker", region)
             renewal.spot(region)
+            renewal.specifications(region)
         return renewal.write(out_dir)
 
 
@@ -241,6 +243,46 @@ class _Renewal:
             }
         document["families"] = dict(sorted(document["families"].items()))
 
+    def specifications(self, region: str) -> None:
+        """Learn what the region's new instance types are."""
+        name = "ec2/instances.json"
+        table, document = self._files.get(f"ec2/on-demand-{region}.json"), self._files.get(name)
+        if table is None or document is None:
+            return
+        types: dict[str, list[Any]] = document["types"]
+        new = sorted(
+            key
+            for family, sizes in table["families"].items()
+            for key in (f"{family}.{size}" for size in sizes)
+            if key not in types
+        )
+        if not new:
+            return
+        self._progress(f"{len(new)} new instance types in {region}")
+        client: Any = self._session.client("ec2", region_name=region, config=_CONFIG)
+        found = {}
+        try:
+            # Names that EC2 does not know would make it refuse all of them: a filter only leaves them out.
+            for start in range(0, len(new), _FILTER_VALUES):
+                wanted = [{"Name": "instance-type", "Values": new[start : start + _FILTER_VALUES]}]
+                for page in client.get_paginator("describe_instance_types").paginate(Filters=wanted):
+                    found.update({row["InstanceType"]: _specification(row) for row in page["InstanceTypes"]})
+        except (ClientError, BotoCoreError) as error:
+            self._summary.unanswered.append(f"{name} in {region}: {_said(error)}")
+            return
+        if found:
+            types.update(
+                {key: [values[column] for column in document["columns"]] for key, values in found.items()}
+            )
+            document["types"] = dict(sorted(types.items(), key=lambda item: _instance_order(item[0])))
+            document["sources"][f"instance-types-{self._moment:%Y-%m-%d}"] = {
+                "as_of": f"{self._moment:%Y-%m-%d}",
+                "source": f"EC2 DescribeInstanceTypes in {region}, for {', '.join(sorted(found))}",
+            }
+        for key in new:
+            if key not in found:
+                self._summary.unanswered.append(f"{name} {key}: EC2 does not describe it in {region}")
+
     def write(self, out_dir: Path) -> RefreshSummary:
         """Write every file; sources that no price names any more are dropped."""
         for name, document in self._files.items():
@@ -340,6 +382,33 @@ class _Renewal:
         for (instance_type, _zone), (_when, price) in sorted(latest.items()):
             found[instance_type].append(price)
         return found
+
+
+def _specification(row: Mapping[str, Any]) -> dict[str, Any]:
+    """An instance type as `ec2/instances.json` describes it, from one of DescribeInstanceTypes' entries."""
+    architectures = row["ProcessorInfo"]["SupportedArchitectures"]
+    kind, name, count, memory = "", "", 0, 0
+    if "GpuInfo" in row:
+        device = row["GpuInfo"]["Gpus"][0]
+        kind = device["Manufacturer"].lower()
+        # A fraction of a GPU counts as one: that is how a pod sees it.
+        count = sum(max(1, item["Count"]) for item in row["GpuInfo"]["Gpus"])
+        name, memory = device["Name"], device["MemoryInfo"]["SizeInMiB"]
+    elif "NeuronInfo" in row:
+        device = row["NeuronInfo"]["NeuronDevices"][0]
+        kind, name, count = "neuron", device["Name"], device["Count"]
+        memory = device["MemoryInfo"]["SizeInMiB"]
+    return {
+        "vcpu": row["VCpuInfo"]["DefaultVCpus"],
+        "memory_mib": row["MemoryInfo"]["SizeInMiB"],
+        "architecture": "arm64" if "arm64" in architectures else "amd64",
+        "accelerator_kind": kind,
+        "accelerator": name,
+        "accelerators": count,
+        "accelerator_memory_mib": memory,
+        "efa": bool(row.get("NetworkInfo", {}).get("EfaSupported")),
+        "local_storage_gb": row.get("InstanceStorageInfo", {}).get("TotalSizeInGB", 0),
+    }
 
 
 def _on_demand(product: Mapping[str, Any]) -> Decimal | None:

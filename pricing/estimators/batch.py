@@ -7,7 +7,7 @@ from pricing.bill import Bill
 from pricing.catalogue import InstanceType
 from pricing.estimators import ec2, volumes
 from pricing.money import HOURS_PER_MONTH
-from pricing.pools import VCPU, Capacity, cost
+from pricing.pools import VCPU, Capacity, pool_cost
 from pricing.resources import Resource
 
 _ENVIRONMENT: Final = "aws:batch/computeEnvironment:ComputeEnvironment"
@@ -37,7 +37,7 @@ def _compute_environment(bill: Bill) -> None:
     if not limit:
         return
     spot = kind == "SPOT"
-    found = cost(Capacity(types, {VCPU: limit}, spot=spot))
+    found = pool_cost(Capacity(types, {VCPU: limit}, spot=spot))
     if found is None:
         bill.unpriced("no instance type fits its maxVcpus")
         return

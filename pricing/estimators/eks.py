@@ -17,6 +17,9 @@ def _cluster(bill: Bill) -> None:
             worst=730,
         )
 
+    if bill.properties.flag("computeConfig.enabled"):
+        bill.unpriced("the nodes of EKS Auto Mode, and its charge on them, are not declared in the cluster")
+
 
 def _node_group(bill: Bill) -> None:
     properties = bill.properties

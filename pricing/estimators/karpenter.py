@@ -9,7 +9,7 @@ from pricing.catalogue import InstanceType
 from pricing.estimators import ec2, volumes
 from pricing.money import HOURS_PER_MONTH, ZERO
 from pricing.node_pools import capacity_types, limits, matching, quantity
-from pricing.pools import Capacity, cost
+from pricing.pools import Capacity, pool_cost
 from pricing.resources import Properties, Resource
 
 _POOLS: Final = ("kubernetes:karpenter.sh/v1:NodePool", "kubernetes:karpenter.sh/v1beta1:NodePool")
@@ -28,7 +28,7 @@ def _node_pool(bill: Bill) -> None:
         bill.unpriced(f"no instance type with a known price in {bill.region} meets its requirements")
         return
     spot = "spot" in capacity_types(requirements)
-    found = cost(Capacity(types, limits(spec), spot=spot))
+    found = pool_cost(Capacity(types, limits(spec), spot=spot))
     if found is None:
         bill.unpriced("it has no limits that bound it, so nothing bounds what it may cost")
         return

@@ -382,6 +382,51 @@ def test_a_new_region_gets_tables_of_its_own(session: StubbedSession, base: Snap
     assert spot.interruption == Decimal("0.25")
 
 
+def test_new_instance_types_are_described(session: StubbedSession, base: Snapshot, tmp_path: Path) -> None:
+    session.products("awskms", {"regionCode": "eu-central-1"}, [])
+    session.products(
+        "AmazonEC2",
+        EC2_FILTERS,
+        [
+            product({"instanceType": name}, ("0", price))
+            for name, price in (("p9.48xlarge", "99"), ("q1.large", "1"))
+        ],
+    )
+    session.products("AmazonSageMaker", HOSTING, [])
+    ec2 = session.stub("ec2", "eu-central-1")
+    ec2.add_response("describe_spot_price_history", {"SpotPriceHistory": []})
+    ec2.add_response(
+        "describe_instance_types",
+        {
+            "InstanceTypes": [
+                {
+                    "InstanceType": "p9.48xlarge",
+                    "VCpuInfo": {"DefaultVCpus": 192},
+                    "MemoryInfo": {"SizeInMiB": 4194304},
+                    "ProcessorInfo": {"SupportedArchitectures": ["arm64"]},
+                    "GpuInfo": {
+                        "Gpus": [
+                            {
+                                "Name": "R100",
+                                "Manufacturer": "NVIDIA",
+                                "Count": 8,
+                                "MemoryInfo": {"SizeInMiB": 294912},
+                            }
+                        ]
+                    },
+                    "NetworkInfo": {"EfaSupported": True},
+                }
+            ]
+        },
+        {"Filters": [{"Name": "instance-type", "Values": ["p9.48xlarge", "q1.large"]}]},
+    )
+    summary = renew(session, base, tmp_path / "new")
+    assert "ec2/instances.json q1.large: EC2 does not describe it in eu-central-1" in summary.unanswered
+    found = catalogue("eu-central-1", Snapshot(tmp_path / "new"))["p9.48xlarge"]
+    assert (found.gpus, found.accelerator, found.architecture, found.efa) == (8, "R100", "arm64", True)
+    assert found.hourly == 99
+
+
 def test_every_query_of_the_bundled_snapshot_is_well_formed() -> None:
     queries = 0
     for service in bundled().services():
