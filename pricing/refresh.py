@@ -1,8 +1,8 @@
 """Renewal of the price snapshot from the AWS Pricing API and EC2's spot price history.
 
 The only part of `pricing` that talks to AWS; it needs `pricing:GetProducts`, `ec2:DescribeSpotPriceHistory`
-and, for new instance types, `ec2:DescribeInstanceTypes`. Everything is fetched before anything is written, and
-each file is written all or nothing. What AWS does not answer keeps its price, source and date.
+and, for new instance types, `ec2:DescribeInstanceTypes`. Everything is fetched before anything is written,
+and each file is written all or nothing. What AWS does not answer keeps its price, source and date.
 """
 
 import json
