@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 
 from twin.aws.cloud import clock, randomness
 from twin.aws.cloud.http import HttpRequest, HttpResponse
+from twin.aws.cloud.idempotency import AnswerBook
 from twin.aws.cloud.journal import Journal, Record
 from twin.aws.cloud.moto_host import MotoApps
 from twin.aws.cloud.protocol import AwsError, Call, NotEmulatedError, Operation, read_call, unresolved_error
@@ -52,8 +53,12 @@ class Gateway:
         self._gaps = gaps
         self._apps = MotoApps()
         self._journal: Journal | None = None
+        self.answers = AnswerBook()
         self._interceptors: list[Interceptor] = []
-        self._events: dict[str, Callable[[Event], None]] = {}
+        self._events: dict[str, Callable[[Event], None]] = {
+            "forget-answers": lambda event: self.answers.forget(event["scope"])
+        }
+        self._unrepeatable: Callable[[], None] = lambda: None
 
     def intercept(self, interceptor: Interceptor) -> None:
         """Asks `interceptor` first, for every call."""
@@ -63,9 +68,10 @@ class Gateway:
         """Has `apply` change the state when the event happens, and again when it is replayed."""
         self._events[name] = apply
 
-    def keep(self, journal: Journal) -> None:
-        """Journals from now on."""
+    def keep(self, journal: Journal, save: Callable[[], None]) -> None:
+        """Journals from now on; `save` follows what a replay could not repeat."""
         self._journal = journal
+        self._unrepeatable = save
 
     def handle(self, request: HttpRequest) -> HttpResponse:
         """Answers one AWS request."""
@@ -82,11 +88,21 @@ class Gateway:
     def perform(self, call: Call) -> HttpResponse:
         """Runs an ordinary call: alone, at one instant, journalled if it changed anything."""
         with self.lock:
+            if outdated := self.answers.outdated(call.request):
+                self.happened("forget-answers", scope=outdated)
+            if (known := self.answers.recall(call.request)) is not None:
+                return known
             instant = clock.real_now()
             response, changed = self._run(call, self.sequence + 1, instant)
             if changed:
                 self._record(call.request, instant)
+                if _makes_keys(call):
+                    self._unrepeatable()
             return response
+
+    def unlocked(self, call: Call) -> HttpResponse:
+        """Runs a call that waits for others: beside them, and outside of the journal."""
+        return self._answer(call)
 
     def happened(self, event: str, **details: Any) -> None:
         """Something happened inside (a job ended): changes the state accordingly, journalled."""
@@ -121,6 +137,8 @@ class Gateway:
         read = call.is_read()
         with randomness.seeded(self._seed, sequence) as draw, clock.frozen(instant):
             response = self._answer(call)
+        if not read:
+            self.answers.keep(call.request, response)
         # A read that drew random numbers made something up on the way (an AWS-managed key, say).
         return response, not read or draw.used
 
@@ -148,6 +166,14 @@ class Gateway:
         if response.status == 404 and not response.body and call.signer != "s3":
             raise not_emulated(call)
         return response
+
+
+def _makes_keys(call: Call) -> bool:
+    """Whether the call made key pairs, which come from the operating system's randomness."""
+    action = call.action
+    if call.signer == "kms" and action in ("CreateKey", "GenerateDataKeyPair"):
+        return b"SYMMETRIC_DEFAULT" not in call.request.body and b"KeySpec" in call.request.body
+    return action in ("CreateKeyPair", "RequestCertificate", "CreateKeysAndCertificate", "CreateUserPool")
 
 
 def not_emulated(call: Call) -> NotEmulatedError:

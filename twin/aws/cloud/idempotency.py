@@ -1,67 +1,59 @@
-"""Repeated creations: a call that a provider repeats after a crash is answered, not done again.
+"""Answers kept for creations that may be asked for again: a provider killed before it told the engine.
 
-A provider that creates a resource marks each mutating call with
-`X-Stagecraft-Idempotency: <scope>.<token>.<n>`: the resource, the attempt to create it, and the number of the
-call in it. If the process dies before the engine has noted the result, the same attempt is made again, with the
-same marks; the calls that were done are then answered from memory, and the rest is done. So there is no
-duplicate of a thing without a name of its own, and no "already exists" for one that has. Once the engine knows
-the resource, its calls carry `X-Stagecraft-Idempotency-Forget: <scope>`, and a later creation is a new one.
-
-The memory needs no saving of its own: replaying the cloud's journal through this handler makes it again.
+A client marks the calls of one creation `<scope>.<token>.<n>`; the n-th call of a token, repeated, gets the
+answer of the first time and does nothing. A new token for the scope, or a call that marks the scope as known,
+ends the keeping.
 """
 
-import hashlib
-import threading
-from collections import OrderedDict
-from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from twin.aws.cloud.http import HttpRequest, HttpResponse
 
-HEADER: Final = "X-Stagecraft-Idempotency"
-FORGET_HEADER: Final = "X-Stagecraft-Idempotency-Forget"
-_KEPT_SCOPES: Final = 20_000
+_KEY: Final = "x-stagecraft-idempotency"
+_FORGET: Final = "x-stagecraft-idempotency-forget"
 
 
-class Idempotency:
-    """Wraps a handler; answers marked calls that were done before."""
+class AnswerBook:
+    """The kept answers; a `Store` of the cloud's state."""
 
-    def __init__(self, handler: Callable[[HttpRequest], HttpResponse]) -> None:
-        self._handler = handler
-        self._lock = threading.Lock()
-        self._kept: OrderedDict[str, dict[str, tuple[bytes, HttpResponse]]] = OrderedDict()
+    def __init__(self) -> None:
+        self._scopes: dict[str, tuple[str, dict[str, HttpResponse]]] = {}
 
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        """The answer that was given before, or the handler's."""
-        forget = request.header(FORGET_HEADER)
-        if forget:
-            with self._lock:
-                self._kept.pop(forget, None)
-        mark = request.header(HEADER)
-        if not mark:
-            return self._handler(request)
-        scope, _, call = mark.partition(".")
-        fingerprint = _fingerprint(request)
-        with self._lock:
-            known = self._kept.get(scope, {}).get(call)
-        if known is not None and known[0] == fingerprint:
-            return known[1]
-        response = self._handler(request)
-        if response.status < 300:
-            with self._lock:
-                self._kept.setdefault(scope, {})[call] = (fingerprint, response)
-                self._kept.move_to_end(scope)
-                while len(self._kept) > _KEPT_SCOPES:
-                    self._kept.popitem(last=False)
-        return response
+    def recall(self, request: HttpRequest) -> HttpResponse | None:
+        """The answer the request already had, if it is a repetition."""
+        scope, token, number = _parts(request)
+        kept = self._scopes.get(scope)
+        return kept[1].get(number) if kept is not None and kept[0] == token else None
+
+    def keep(self, request: HttpRequest, response: HttpResponse) -> None:
+        """Keeps the answer of a marked call that succeeded."""
+        scope, token, number = _parts(request)
+        if not scope or response.status >= 300:
+            return
+        kept = self._scopes.get(scope)
+        if kept is None or kept[0] != token:
+            kept = self._scopes[scope] = (token, {})
+        kept[1][number] = response
+
+    def outdated(self, request: HttpRequest) -> str:
+        """The scope that the request says is known by now, if answers are kept for it; else empty."""
+        scope = request.header(_FORGET)
+        return scope if scope in self._scopes else ""
+
+    def forget(self, scope: str) -> None:
+        """Drops the scope's answers."""
+        self._scopes.pop(scope, None)
+
+    def dump(self) -> Any:
+        """The state as plain values."""
+        return self._scopes
+
+    def load(self, state: Any) -> None:
+        """Takes the place of `dump`'s values."""
+        self._scopes = state
 
 
-def _fingerprint(request: HttpRequest) -> bytes:
-    """What makes two requests the same: all but the signature and its time."""
-    digest = hashlib.blake2b(digest_size=16)
-    digest.update(f"{request.method} {request.target}".encode())
-    for name, value in sorted(request.headers):
-        if name.lower() == "x-amz-target":
-            digest.update(value.encode())
-    digest.update(request.body)
-    return digest.digest()
+def _parts(request: HttpRequest) -> tuple[str, str, str]:
+    scope, _, rest = request.header(_KEY).partition(".")
+    token, _, number = rest.partition(".")
+    return scope, token, number

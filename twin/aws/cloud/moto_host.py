@@ -20,8 +20,13 @@ _log = logging.getLogger(__name__)
 _prepared = threading.Event()
 
 
-def prepare(port: int) -> None:
-    """Configures moto for this process: call once, before the first request. `port` is the cloud's own."""
+def prepare(port: int, region: str) -> None:
+    """Configures moto for this process: call once, before the first request.
+
+    Args:
+        port: The cloud's own port.
+        region: The region of whatever names none.
+    """
     if _prepared.is_set():
         raise RuntimeError("moto is already set up in this process")
     _prepared.set()
@@ -30,7 +35,7 @@ def prepare(port: int) -> None:
     os.environ.update(
         AWS_ACCESS_KEY_ID="twin",
         AWS_SECRET_ACCESS_KEY="twin",  # noqa: S106
-        AWS_DEFAULT_REGION="us-east-1",
+        AWS_DEFAULT_REGION=region,
         AWS_CONFIG_FILE=os.devnull,
         AWS_SHARED_CREDENTIALS_FILE=os.devnull,
         AWS_EC2_METADATA_DISABLED="true",
@@ -88,13 +93,13 @@ def _seed_backends() -> None:
     def get(self: Any, region: str) -> Any:
         if dict.__contains__(self, region):
             return dict.__getitem__(self, region)
-        with randomness.seeded("backend", self.service_name, self.account_id, region), clock.frozen(_EPOCH):
+        with randomness.seeded("backend", self.service_name, self.account_id, region), clock.frozen(EPOCH):
             return original(self, region)
 
     AccountSpecificBackend.__getitem__ = get
 
 
-_EPOCH: Final = 1_767_225_600.0  # 2026-01-01: when the twin's account was opened
+EPOCH: Final = 1_767_225_600.0  # 2026-01-01: when the twin's account was opened
 
 
 def _keep_key_material() -> None:
@@ -165,7 +170,10 @@ def _url_map(service: str) -> Any:
     from moto.moto_server.utilities import RegexConverter  # noqa: PLC0415
     from werkzeug.routing import Map, Rule  # noqa: PLC0415
 
-    regions = get_backend(service)[ACCOUNT]
+    try:
+        regions = get_backend(service)[ACCOUNT]
+    except ModuleNotFoundError as error:
+        raise NotImplementedError from error  # moto would need a library that the twin does without
     backend = regions["us-east-1" if "us-east-1" in regions else "aws"]
     rules = [
         Rule(path, endpoint=handler, methods=_METHODS, strict_slashes=False)

@@ -83,10 +83,13 @@ class Call:
 
     def is_read(self) -> bool:
         """Whether the operation is one that only looks."""
+        if self.request.method in ("GET", "HEAD"):
+            return True
         action = self.action
-        if action:
-            return _READ.match(action) is not None and action not in _CHANGING_READS
-        return self.request.method in ("GET", "HEAD")
+        if not action and self.signer != "s3":  # of S3, what is neither GET nor HEAD is a write
+            operation = self.operation()
+            action = operation.name if operation is not None else ""
+        return _READ.match(action) is not None and action not in _CHANGING_READS
 
     def operation(self) -> "Operation | None":
         """The operation by botocore's service models; None if no model knows it."""
@@ -216,3 +219,11 @@ def read_call(request: HttpRequest) -> Call:
     else:
         region, signer = match.groups() if match else ("us-east-1", "s3")
     return Call(request, signer.lower(), region, environ)
+
+
+def signer_of(service: str) -> str:
+    """The name that clients of a botocore service sign with."""
+    for signer, services in _SERVICES_OF_SIGNER.items():
+        if service in services:
+            return signer
+    return "s3" if service == "s3control" else service

@@ -36,8 +36,8 @@ class CorruptSnapshotError(Exception):
 
 def write(path: Path, header: dict[str, Any], stores: dict[str, Any]) -> None:
     """Writes the snapshot atomically: a reader finds the old one or the new one, whole."""
-    payload = _dump({"moto": _moto_state(), "stores": stores})
-    pickle.loads(payload)  # noqa: S301  (proves it can be read before it takes the old one's place)
+    payload = dump({"moto": _moto_state(), "stores": stores})
+    load(payload)  # proves that it can be read, before it takes the old one's place
     head = header | _versions() | {"length": len(payload), "sha256": hashlib.sha256(payload).hexdigest()}
     temporary = path.with_suffix(".tmp")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -77,7 +77,7 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     if len(payload) != head["length"] or hashlib.sha256(payload).hexdigest() != head["sha256"]:
         raise CorruptSnapshotError("its checksum does not match")
     try:
-        state = pickle.loads(payload)  # noqa: S301  (our own file, checksummed)
+        state = load(payload)
     except Exception as error:
         raise CorruptSnapshotError(f"it cannot be unpickled: {error!r}") from error
     _restore_moto(state["moto"])
@@ -167,12 +167,18 @@ class _Pickler(pickle.Pickler):
         return NotImplemented
 
 
-def _dump(state: Any) -> bytes:
+def dump(state: Any) -> bytes:
+    """Any part of the state as bytes that `load` takes."""
     buffer = io.BytesIO()
     # The object graphs of moto are deep (backend → instance → backend …).
     with _recursion(20_000):
         _Pickler(buffer).dump(state)
     return buffer.getvalue()
+
+
+def load(data: bytes) -> Any:
+    """What `dump` took, from our own files only."""
+    return pickle.loads(data)  # noqa: S301
 
 
 @contextlib.contextmanager
@@ -302,10 +308,10 @@ def _load_certificate(data: bytes) -> Any:
 def _reduce_worker(worker: Any) -> Any:
     """Of a Step Functions execution's interpreter only the history is kept."""
     history = worker.env.event_manager.get_event_history() if worker.env is not None else []
-    return _EndedWorker, (history,)
+    return EndedWorker, (history,)
 
 
-class _EndedWorker:
+class EndedWorker:
     """Stands for the interpreter of an execution of an earlier process: has its history, and can be stopped."""
 
     def __init__(self, history: list[Any]) -> None:
@@ -318,7 +324,7 @@ class _EndedWorker:
         """There is nothing to stop any more."""
 
     def __reduce__(self) -> Any:
-        return _EndedWorker, (self._history,)
+        return EndedWorker, (self._history,)
 
 
 def _reduce_dict_kind(value: Any) -> Any:

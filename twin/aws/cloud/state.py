@@ -70,7 +70,7 @@ class StateKeeper:
         except journals.CorruptJournalError as problem:
             raise UnreadableStateError(self._advice(journal, problem)) from problem
         self._journal = journals.Journal(journal)
-        self._gateway.keep(self._journal)
+        self._gateway.keep(self._journal, self.save)
 
     def save(self) -> None:
         """Writes a snapshot, unless the last one still holds. A failure leaves the journal to replay."""

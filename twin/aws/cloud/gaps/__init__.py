@@ -1,0 +1,1 @@
+"""What moto lacks: whole kinds of resources from tables, single operations, and fields that moto drops."""

@@ -1,0 +1,136 @@
+"""What is in the cloud that a user made: for audits, and for the proof that a destroy leaves nothing.
+
+Not a list of services: whatever model objects moto's backends hold counts, less what a new backend of the same
+service and region holds, too (the default VPC, AWS's own policies). New backends come out the same, ids and
+all, because they are seeded (`moto_host`).
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from twin.aws.cloud import clock, randomness
+from twin.aws.cloud.gaps.store import RecordStore
+from twin.aws.cloud.moto_host import ACCOUNT, EPOCH
+
+Found = dict[str, str]
+_DEPTH: Final = 4
+
+
+def inventory(store: RecordStore) -> list[Found]:
+    """Everything a user made: `type`, `id`, `arn` (may be empty) and `region` of each, sorted."""
+    found = [*_in_moto(), *_in_store(store)]
+    return sorted(found, key=lambda each: (each["type"], each["region"], each["id"]))
+
+
+def _in_store(store: RecordStore) -> Iterator[Found]:
+    for service, noun, region, name, record in store.everywhere():
+        if (service, noun) == ("batch", "JobDefinition") and record["status"] == "INACTIVE":
+            continue  # AWS keeps them for 180 days; they can't be deleted
+        arn = next((value for value in record.values() if isinstance(value, str) and value.startswith("arn:aws:")), "")
+        arns = [value for key, value in record.items() if key.lower() in ("arn", f"{noun}arn".lower())]
+        yield {"type": f"{service}:{noun}", "id": name, "arn": arns[0] if arns else arn, "region": region}
+
+
+def _in_moto() -> Iterator[Found]:
+    from moto.core.base_backend import BackendDict  # noqa: PLC0415
+
+    for backends in list(BackendDict._instances):
+        for account, regions in list(backends.items()):
+            for region, backend in list(regions.items()):
+                from_the_start = _pristine(backends, account, region)
+                service = type(backend).__module__.split(".")[1]
+                for key, path, model in _models(backend):
+                    if key in from_the_start or _is_gone(service, path, model):
+                        continue
+                    yield {
+                        "type": f"{service}:{type(model).__name__.removeprefix('Fake')}",
+                        "id": path.rpartition("/")[2],
+                        "arn": _arn(model),
+                        "region": region,
+                    }
+
+
+_pristine_keys: dict[tuple[str, str, str], frozenset[str]] = {}
+
+
+def _pristine(backends: Any, account: str, region: str) -> frozenset[str]:
+    """What a new backend of that service and region holds."""
+    place = (f"{backends.backend.__module__}.{backends.backend.__name__}", account, region)
+    known = _pristine_keys.get(place)
+    if known is None:
+        with randomness.seeded("backend", backends.service_name, account, region), clock.frozen(EPOCH):
+            new = backends.backend(region, account_id=account)
+        known = _pristine_keys[place] = frozenset(key for key, _, _ in _models(new))
+    return known
+
+
+def _models(backend: Any) -> Iterator[tuple[str, str, Any]]:
+    """The outermost model objects of a backend: identity, path in it, object."""
+    seen: set[int] = set()
+    for name, value in sorted(vars(backend).items()):
+        if name not in _NOT_RESOURCES.get(type(backend).__module__.split(".")[1], ()):
+            yield from _within(name, value, 0, seen)
+
+
+def _within(path: str, value: Any, depth: int, seen: set[int]) -> Iterator[tuple[str, str, Any]]:
+    from moto.core.common_models import BaseModel  # noqa: PLC0415
+
+    if isinstance(value, BaseModel):
+        if id(value) not in seen:
+            seen.add(id(value))
+            yield path, path, value
+        return
+    if depth >= _DEPTH:
+        return
+    if isinstance(value, dict):
+        for key, each in list(value.items()):
+            yield from _within(f"{path}/{key}", each, depth + 1, seen)
+    elif isinstance(value, list | tuple | set):
+        for place, each in enumerate(list(value)):
+            yield from _within(f"{path}/{place}", each, depth + 1, seen)
+    elif _is_holder(value):
+        for name, each in sorted(vars(value).items()):
+            yield from _within(f"{path}.{name}", each, depth + 1, seen)
+
+
+def _is_holder(value: Any) -> bool:
+    """Some backends keep their resources in a helper object (Lambda's storage of functions and layers)."""
+    return type(value).__module__.startswith("moto.awslambda") and type(value).__name__.endswith("Storage")
+
+
+def _arn(model: Any) -> str:
+    for name in ("arn", "function_arn", "alias_arn", "resource_arn"):
+        try:
+            value = getattr(model, name, None)
+        except Exception:  # noqa: BLE001, S112  (a property that needs what isn't there)
+            continue
+        if isinstance(value, str) and value.startswith("arn:"):
+            return value
+    return ""
+
+
+_NOT_RESOURCES: Final[dict[str, tuple[str, ...]]] = {
+    # Backends that keep references to resources of others, or histories.
+    "athena": ("executions", "prepared_statements_history"),
+    "ec2": ("regions", "zones"),
+    "ecs": ("tasks",),
+    "sns": ("applications_history",),
+    "stepfunctions": ("executions",),
+}
+
+Gone = Callable[[Any], bool]
+_GONE: Final[dict[tuple[str, str], Gone]] = {
+    # What AWS keeps for a while after the user deleted it, and nobody can use any more.
+    ("ec2", "Instance"): lambda each: each.state == "terminated",
+    ("kms", "Key"): lambda each: each.key_state == "PendingDeletion" or each.key_manager == "AWS",
+    ("kms", "Alias"): lambda each: each.name.startswith("alias/aws/"),
+    ("secretsmanager", "FakeSecret"): lambda each: each.deleted_date is not None,
+}
+
+
+def _is_gone(service: str, _path: str, model: Any) -> bool:
+    rule = _GONE.get((service, type(model).__name__))
+    return rule is not None and rule(model)
+
+
+__all__ = ["ACCOUNT", "Found", "inventory"]

@@ -1,0 +1,125 @@
+"""Step Functions executions: moto's interpreter runs them; here they reach this cloud and outlive the process."""
+
+import base64
+import datetime
+from functools import lru_cache
+from types import SimpleNamespace
+from typing import Any
+
+from twin.aws.cloud.client import session
+from twin.aws.cloud.gateway import Event, Gateway
+from twin.aws.cloud.moto_host import ACCOUNT
+from twin.aws.cloud import snapshot
+
+_LOST = "The twin's cloud was stopped while the execution ran"
+
+
+class Executions:
+    """Connects moto's interpreter with the cloud."""
+
+    def __init__(self, endpoint: str) -> None:
+        self._endpoint = endpoint
+        self._gateway: Gateway | None = None
+        self._running = 0
+
+    def attach(self, gateway: Gateway) -> None:
+        """Has the interpreter call this cloud, report its ends, and not run in a replay."""
+        self._gateway = gateway
+        gateway.on_event("execution-ended", self._on_ended)
+        _patch_clients(self._endpoint)
+        self._patch_worker()
+
+    def busy(self) -> bool:
+        """Whether an execution runs."""
+        return self._running > 0
+
+    def start(self) -> None:
+        """Executions that ran when the last process ended are over."""
+        for execution in _executions():
+            if execution.exec_status == "RUNNING":
+                self._tell(execution, "ABORTED", None, "States.Runtime", _LOST, [])
+
+    def _patch_worker(self) -> None:
+        from moto.stepfunctions.parser.backend.execution import (  # noqa: PLC0415
+            BaseExecutionWorkerCommunication,
+        )
+        from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker  # noqa: PLC0415
+
+        runs, reflect = ExecutionWorker.start, BaseExecutionWorkerCommunication.terminated
+        host = self
+
+        def start(worker: Any) -> None:
+            if host._gateway is None or host._gateway.replaying:
+                return  # the journal knows how it ended
+            host._running += 1
+            runs(worker)
+
+        def terminated(communication: Any) -> None:
+            try:
+                reflect(communication)
+                host._report(communication.execution)
+            finally:
+                host._running -= 1
+
+        ExecutionWorker.start = start
+        BaseExecutionWorkerCommunication.terminated = terminated
+
+    def _report(self, execution: Any) -> None:
+        history = execution.exec_worker.env.event_manager.get_event_history()
+        status = execution.exec_status.value
+        self._tell(execution, status, execution.output, execution.error, execution.cause, history)
+
+    def _tell(
+        self, execution: Any, status: str, output: Any, error: str | None, cause: str | None, history: list[Any]
+    ) -> None:
+        assert self._gateway is not None  # noqa: S101
+        self._gateway.happened(
+            "execution-ended",
+            arn=execution.exec_arn,
+            region=execution.region_name,
+            status=status,
+            output=output,
+            error=error,
+            cause=cause,
+            stopped=(execution.stop_date or datetime.datetime.now(datetime.UTC)).timestamp(),
+            history=base64.b64encode(snapshot.dump(history)).decode(),
+        )
+
+    def _on_ended(self, event: Event) -> None:
+        from moto.stepfunctions.parser.api import ExecutionStatus  # noqa: PLC0415
+
+        found = (each for each in _executions(event["region"]) if each.exec_arn == event["arn"])
+        execution = next(found, None)
+        if execution is None:
+            return  # its state machine was deleted
+        execution.exec_status = ExecutionStatus(event["status"])
+        execution.output, execution.error, execution.cause = event["output"], event["error"], event["cause"]
+        execution.stop_date = datetime.datetime.fromtimestamp(event["stopped"], datetime.UTC)
+        execution.exec_worker = snapshot.EndedWorker(snapshot.load(base64.b64decode(event["history"])))
+
+
+def _executions(region: str | None = None) -> list[Any]:
+    from moto.stepfunctions.models import stepfunctions_backends  # noqa: PLC0415
+
+    backends = dict(stepfunctions_backends[ACCOUNT])
+    return [
+        execution
+        for name, backend in backends.items()
+        if region in (None, name)
+        for machine in backend.state_machines
+        for execution in machine.executions
+        if hasattr(execution, "exec_status")
+    ]
+
+
+def _patch_clients(endpoint: str) -> None:
+    """A client for each task took 30 ms; and moto looks for its server under the name `localhost`."""
+    from moto.stepfunctions.parser.asl.utils import boto_client  # noqa: PLC0415
+
+    @lru_cache(maxsize=64)
+    def client(region: str, service: str) -> Any:
+        return session(endpoint, region).client(service)
+
+    boto_client.boto3 = SimpleNamespace(
+        client=lambda service_name, region_name, **_settings: client(region_name, service_name)
+    )

@@ -1,0 +1,289 @@
+"""Lambda functions that really run: Python from a zip in a process of its own; an image by its entrypoint.
+
+An image-based function runs `<image command> lambda <handler>` and keeps to the contract of `lambda_entry`:
+event on stdin, answer in the file that STAGECRAFT_LAMBDA_RESULT names.
+"""
+
+import base64
+import hashlib
+import io
+import json
+import logging
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import parse_qs, unquote
+from uuid import uuid4
+
+from twin.aws.cloud.client import session
+from twin.aws.cloud.gateway import Gateway
+from twin.aws.cloud.http import HttpResponse
+from twin.aws.cloud.live.processes import ProcessGroup, container_environment, image_command
+from twin.aws.cloud.moto_host import ACCOUNT
+from twin.aws.cloud.protocol import AwsError, Call
+
+_ENTRY: Final = Path(__file__).with_name("lambda_entry.py")
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Function:
+    """What is needed of a function to run it."""
+
+    name: str
+    arn: str
+    version: str
+    region: str
+    handler: str
+    runtime: str
+    image: bool
+    code: bytes
+    environment: dict[str, str]
+    seconds: int
+    memory: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an invocation gave: the payload, and the kind of error if it was one."""
+
+    payload: bytes
+    error: str
+    log: bytes
+
+
+class FunctionRunner:
+    """Runs a cloud's functions."""
+
+    def __init__(self, directory: Path, endpoint: str, processes: ProcessGroup, *, live: bool) -> None:
+        self._folder = directory / "functions"
+        self._endpoint = endpoint
+        self._processes = processes
+        self._live = live
+        self._background = ThreadPoolExecutor(max_workers=4, thread_name_prefix="lambda")
+        self._pending = 0
+        self._guard = threading.Lock()
+        self._unpacking = threading.Lock()
+        self._gateway: Gateway | None = None
+
+    def attach(self, gateway: Gateway) -> None:
+        """Tells the gateway and moto whom to ask."""
+        from moto.awslambda.models import LambdaFunction  # noqa: PLC0415
+        from moto.awslambda_simple.models import LambdaSimpleBackend  # noqa: PLC0415
+
+        self._gateway = gateway
+        gateway.intercept(self._intercept)
+        runner = self
+
+        def invoke_function(self: Any, body: str, *_headers: Any) -> tuple[str, bool, str]:
+            runner.queue(_described(self), body.encode())
+            return "", False, ""
+
+        def invoke(self: Any, function_name: str, qualifier: str | None, body: Any, *_headers: Any) -> bytes:
+            function = self.get_function(function_name, qualifier)
+            runner.queue(_described(function), body if isinstance(body, bytes) else str(body or "{}").encode())
+            return b""
+
+        # Other services of moto (topics, rules, buckets, queues) invoke functions from inside of a call, under
+        # the lock, and have no use for an answer.
+        LambdaFunction.invoke = invoke_function
+        LambdaSimpleBackend.invoke = invoke
+
+    def start(self) -> None:
+        """Forgets code unpacked by an earlier process."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def busy(self) -> bool:
+        """Whether an invocation is under way or waits."""
+        return self._pending > 0
+
+    def stop(self) -> None:
+        """Takes no more invocations."""
+        self._background.shutdown(wait=False, cancel_futures=True)
+
+    def queue(self, function: Function, event: bytes) -> None:
+        """Invokes the function in the background."""
+        if self._gateway is None or self._gateway.replaying or not self._live:
+            return
+        with self._guard:
+            self._pending += 1
+        try:
+            self._background.submit(self._run_queued, function, event)
+        except RuntimeError:  # the cloud is ending
+            with self._guard:
+                self._pending -= 1
+
+    def _run_queued(self, function: Function, event: bytes) -> None:
+        try:
+            outcome = self._run(function, event)
+            if outcome.error:
+                _log.warning("function %s failed: %s", function.name, outcome.payload[:500])
+        except Exception:
+            _log.exception("function %s", function.name)
+        finally:
+            with self._guard:
+                self._pending -= 1
+
+    def _intercept(self, call: Call) -> HttpResponse | None:
+        path, _, query = call.request.target.partition("?")
+        parts = path.split("/")
+        if call.signer != "lambda" or call.request.method != "POST" or parts[-1] != "invocations":
+            return None
+        name = unquote(parts[-2])
+        qualifier = parse_qs(query).get("Qualifier", [None])[0]
+        function = self._find(call, name, qualifier)
+        kind = call.request.header("X-Amz-Invocation-Type") or "RequestResponse"
+        event = call.request.body or b"{}"
+        try:
+            json.loads(event)
+        except ValueError as problem:
+            raise AwsError("InvalidRequestContentException", f"Could not parse request body: {problem}") from problem
+        if kind == "DryRun":
+            return HttpResponse(204)
+        if kind == "Event":
+            self.queue(function, event)
+            return HttpResponse(202)
+        if not self._live:
+            raise AwsError("ServiceException", "this cloud runs no processes: it was started for planning only", 500)
+        with self._guard:
+            self._pending += 1
+        try:
+            outcome = self._run(function, event)
+        finally:
+            with self._guard:
+                self._pending -= 1
+        headers = {"Content-Type": "application/json", "X-Amz-Executed-Version": function.version}
+        if outcome.error:
+            headers["X-Amz-Function-Error"] = outcome.error
+        if call.request.header("X-Amz-Log-Type") == "Tail":
+            headers["X-Amz-Log-Result"] = base64.b64encode(outcome.log[-4096:]).decode()
+        return HttpResponse(200, outcome.payload, headers)
+
+    def _find(self, call: Call, name: str, qualifier: str | None) -> Function:
+        from moto.awslambda.exceptions import LambdaClientError  # noqa: PLC0415
+        from moto.awslambda.utils import get_backend  # noqa: PLC0415
+
+        assert self._gateway is not None  # noqa: S101
+        with self._gateway.lock:
+            try:
+                found = get_backend(ACCOUNT, call.region).get_function(name, qualifier)
+            except LambdaClientError as problem:
+                raise AwsError("ResourceNotFoundException", f"Function not found: {name}", 404) from problem
+            return _described(found)
+
+    def _run(self, function: Function, event: bytes) -> Outcome:
+        request_id = str(uuid4())
+        group = f"/aws/lambda/{function.name}"
+        stream = f"{time.strftime('%Y/%m/%d')}/[{function.version}]{request_id.replace('-', '')}"
+        with tempfile.TemporaryDirectory(prefix="stagecraft-function-") as scratch:
+            folder = Path(scratch)
+            result = folder / "result.json"
+            told = function.environment | {
+                "AWS_LAMBDA_FUNCTION_NAME": function.name,
+                "AWS_LAMBDA_FUNCTION_VERSION": function.version,
+                "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory),
+                "AWS_LAMBDA_LOG_GROUP_NAME": group,
+                "AWS_LAMBDA_LOG_STREAM_NAME": stream,
+                "STAGECRAFT_LAMBDA_ARN": function.arn,
+                "STAGECRAFT_LAMBDA_REQUEST_ID": request_id,
+                "STAGECRAFT_LAMBDA_RESULT": str(result),
+                "STAGECRAFT_LAMBDA_SECONDS": str(function.seconds),
+            }
+            environment = container_environment(self._endpoint, function.region, told)
+            given, output = folder / "event.json", folder / "log"
+            given.write_bytes(event)
+            with given.open("rb") as stdin, output.open("wb") as log:
+                process = self._processes.start(
+                    self._command(function), environment, self._code(function, folder), output=log, given=stdin
+                )
+                outcome_error = ""
+                try:
+                    process.wait(function.seconds)
+                except subprocess.TimeoutExpired:
+                    outcome_error = f"{request_id} Task timed out after {function.seconds:.2f} seconds"
+                    self._processes.end(process, grace=0.0)
+                self._processes.ended(process)
+            text = output.read_bytes()
+            self._keep_log(function.region, group, stream, text)
+            return _outcome(result, outcome_error, process.returncode, text)
+
+    def _command(self, function: Function) -> list[str]:
+        if function.image:
+            return image_command(["lambda", function.handler])
+        if not function.runtime.startswith("python"):
+            raise AwsError(
+                "InvalidRuntimeException",
+                f"the twin's cloud runs Python functions and images only, not {function.runtime}",
+                502,
+            )
+        return [sys.executable, str(_ENTRY), function.handler]
+
+    def _code(self, function: Function, scratch: Path) -> Path:
+        """The folder that the function's code is unpacked in; once for the same code."""
+        if function.image:
+            return scratch
+        folder = self._folder / hashlib.sha256(function.code).hexdigest()
+        with self._unpacking:
+            if not folder.exists():
+                partial = folder.with_suffix(".partial")
+                shutil.rmtree(partial, ignore_errors=True)
+                partial.mkdir(parents=True)
+                with zipfile.ZipFile(io.BytesIO(function.code)) as archive:
+                    archive.extractall(partial)  # zipfile keeps members inside of the folder
+                partial.rename(folder)
+        return folder
+
+    def _keep_log(self, region: str, group: str, stream: str, text: bytes) -> None:
+        logs = session(self._endpoint, region).client("logs")
+        with suppress(logs.exceptions.ResourceAlreadyExistsException):
+            logs.create_log_group(logGroupName=group)
+        logs.create_log_stream(logGroupName=group, logStreamName=stream)
+        now = int(time.time() * 1000)
+        lines = [line for line in text.decode(errors="replace").splitlines() if line.strip()]
+        if lines:
+            logs.put_log_events(
+                logGroupName=group,
+                logStreamName=stream,
+                logEvents=[{"timestamp": now, "message": line} for line in lines[-1_000:]],
+            )
+
+
+def _outcome(result: Path, timeout: str, exit_code: int, log: bytes) -> Outcome:
+    if timeout:
+        return Outcome(json.dumps({"errorMessage": timeout}).encode(), "Unhandled", log)
+    try:
+        told = json.loads(result.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        error = {"errorType": "Runtime.ExitError", "errorMessage": f"Runtime exited with status {exit_code}"}
+        return Outcome(json.dumps(error).encode(), "Unhandled", log)
+    if "error" in told:
+        return Outcome(json.dumps(told["error"]).encode(), "Unhandled", log)
+    return Outcome(json.dumps(told["result"]).encode(), "", log)
+
+
+def _described(function: Any) -> Function:
+    """moto's function, as far as it is needed to run it."""
+    image = function.package_type == "Image"
+    command = getattr(function.image_config, "cmd", None) or [""]
+    return Function(
+        name=function.function_name,
+        arn=function.function_arn,
+        version=str(function.version),
+        region=function.region,
+        handler=str(command[0] if image else function.handler),
+        runtime=str(function.run_time or ""),
+        image=image,
+        code=getattr(function, "code_bytes", b"") or b"",
+        environment={str(key): str(value) for key, value in (function.environment_vars or {}).items()},
+        seconds=int(function.timeout or 3),
+        memory=int(function.memory_size or 128),
+    )
