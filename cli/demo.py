@@ -8,7 +8,6 @@ import getpass
 import json
 import tempfile
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +39,7 @@ STEPS: Final = (
 """The demo's steps in their order, with what each does."""
 SAMPLES: Final = 10
 TAIL_LINES: Final = 15
+_LOG_GROUP: Final = "/aws/batch/job"
 _POLL_SECONDS: Final = 0.25
 _JOB_SECONDS: Final = 3600
 _ENDPOINT_SECONDS: Final = 900
@@ -359,16 +359,15 @@ class _Demo:
         definition = self._definition(self._outputs["jobs"][name])
         options = definition.get("logConfiguration", {}).get("options", {})
         logs: Any = self._clients.client("logs")
-        try:
-            events = logs.get_log_events(
-                logGroupName=options.get("awslogs-group", "/aws/batch/job"),
-                logStreamName=stream,
-                startFromHead=False,
-                limit=TAIL_LINES,
-            )["events"]
-        except logs.exceptions.ResourceNotFoundException:
-            return []
-        return list(deque((item["message"].rstrip() for item in events), maxlen=TAIL_LINES))
+        for group in dict.fromkeys([options.get("awslogs-group", _LOG_GROUP), _LOG_GROUP]):
+            try:
+                found = logs.get_log_events(
+                    logGroupName=group, logStreamName=stream, startFromHead=False, limit=TAIL_LINES
+                )
+            except logs.exceptions.ResourceNotFoundException:
+                continue
+            return [item["message"].rstrip() for item in found["events"]][-TAIL_LINES:]
+        return []
 
 
 def _cause(tail: Sequence[str]) -> str | None:

@@ -163,7 +163,8 @@ def coerce(cells: "pd.Series[Any]", kind: str) -> "tuple[pd.Series[Any], pd.Seri
 def _floats(cells: "pd.Series[Any]", readable: "pd.Series[bool]") -> "pd.Series[Any]":
     """Exact to the last bit: what was written is what is served."""
     values = np.full(len(cells), np.nan)
-    values[readable.to_numpy()] = [float(text) for text in cells[readable]]
+    chosen = readable.to_numpy()
+    values[chosen] = cells.to_numpy(dtype=object)[chosen].astype(float)
     values[np.isinf(values)] = np.nan
     return pd.Series(values, index=cells.index)
 

@@ -40,7 +40,8 @@ class ServeSettings:
 
     port: Annotated[int, Env("SAGEMAKER_BIND_TO_PORT", settings.positive_int)] = 8080
     model_dir: Annotated[Path, Env("SM_MODEL_DIR", Path)] = Path("/opt/ml/model")
-    host: Annotated[str, Env("STAGECRAFT_BIND_HOST")] = "0.0.0.0"  # noqa: S104 - a container's only interface
+    host: Annotated[str, Env("STAGECRAFT_BIND_HOST")] = "127.0.0.1"
+    """The image sets this to all interfaces, of which a container has one."""
     model_digest: Annotated[str, Env("STAGECRAFT_MODEL_DIGEST")]
     """Digest of the model that the registered version names; another one is not loaded."""
 

@@ -249,7 +249,6 @@ def start(folder: Path, digest: str, port: int) -> subprocess.Popen[bytes]:
         **os.environ,
         "SM_MODEL_DIR": str(folder),
         "SAGEMAKER_BIND_TO_PORT": str(port),
-        "STAGECRAFT_BIND_HOST": "127.0.0.1",
         "STAGECRAFT_MODEL_DIGEST": digest,
     }
     command = [sys.executable, "-m", "platform_jobs", "serve"]
