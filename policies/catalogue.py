@@ -23,6 +23,8 @@ class Finding:
 
     message: str
     resource: Resource | None = None
+    subject: str = ""
+    """What a waiver may name instead of a resource, where there is none."""
     open_question: bool = False
     """The rule could not judge: the message says why."""
 

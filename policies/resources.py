@@ -48,6 +48,7 @@ class Resource:
         source: PolicyResource | ResourceValidationArgs,
     ) -> None:
         self._source = source
+        self.token: str = source.resource_type
         self.type = short_type(source.resource_type)
         self.name: str = source.name
         self.urn: str = source.urn
@@ -68,6 +69,20 @@ class Resource:
     def parent_urn(self) -> str:
         """The resource it belongs to; empty at the top."""
         return self._source.opts.parent or ""
+
+    @property
+    def provider_reference(self) -> str | None:
+        """Its provider as state files name it, `URN::ID`; the id is not told."""
+        provider = self._source.provider
+        return f"{provider.urn}::" if provider is not None and provider.urn else None
+
+    def all_property_dependencies(self) -> dict[str, list[str]]:
+        """Property → URNs that its value comes from."""
+        if not isinstance(self._source, PolicyResource):
+            return {}
+        return {
+            prop: [item.urn for item in found] for prop, found in self._source.property_dependencies.items()
+        }
 
     def dependencies(self, prop: str | None = None) -> list[str]:
         """URNs of what a property (None: the resource as a whole) depends on; known in a stack only."""
@@ -91,7 +106,7 @@ class Stack:
         for resource in self.resources:
             self._by_type[resource.type].append(resource)
         self._identities: dict[str, dict[str, list[Resource]]] = {}
-        self._referrers: dict[tuple[str, str], dict[str, list[Resource]]] = {}
+        self._referrers: dict[tuple[str, str, str], dict[str, list[Resource]]] = {}
 
     def of(self, *types: str) -> list[Resource]:
         """The resources of these types."""
@@ -136,7 +151,7 @@ class Stack:
 
     def referrers(self, target: Resource, kind: str, prop: str) -> list[Resource]:
         """The resources of a type whose property refers to this one: a bucket's versioning, say."""
-        key = (kind, prop)
+        key = (target.type, kind, prop)
         if key not in self._referrers:
             index: dict[str, list[Resource]] = defaultdict(list)
             for resource in self.of(kind):
@@ -144,6 +159,10 @@ class Stack:
                     index[found.urn].append(resource)
             self._referrers[key] = index
         return self._referrers[key].get(target.urn, [])
+
+    def matching(self, kind: str, text: str) -> list[Resource]:
+        """The resources of a type that a text names, by any of the properties that tell it."""
+        return self._named(kind, text)
 
     def _named(self, kind: str, text: str) -> list[Resource]:
         if kind not in self._identities:

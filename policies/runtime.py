@@ -149,7 +149,7 @@ class _Reporter:
             resource = finding.resource or subject
             urn = resource.urn if resource else None
             message = f"{finding.message}{REMEDY}{self.rule.about.remedy}"
-            waiver = _waiver(self.rule, resource, self.settings)
+            waiver = _waiver(self.rule, resource, finding.subject, self.settings)
             if waiver is not None:
                 self.notes.add(f"[{self.rule.id}] {WAIVED}{finding.message} ({waiver})", urn)
             elif finding.open_question and self.settings.when_unknown == "advisory":
@@ -172,9 +172,9 @@ def _judged(findings: Findings) -> Iterator[Finding]:
         yield Finding(f"{OPEN}the resource is nested too deep", open_question=True)
 
 
-def _waiver(rule: Rule, resource: Resource | None, settings: Settings) -> str | None:
+def _waiver(rule: Rule, resource: Resource | None, subject: str, settings: Settings) -> str | None:
     urn = resource.urn if resource else ""
-    name = resource.name if resource else ""
+    name = resource.name if resource else subject
     covering = (item for item in settings.waivers if item.covers(rule.id, rule.about.name, urn, name))
     found = next(covering, None)
     return found.terms if found else None

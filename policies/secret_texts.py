@@ -10,6 +10,13 @@ _PATTERNS: Final = (
     ),
     ("an AWS secret access key", re.compile(r"(?<![A-Za-z0-9/+=])[A-Za-z0-9/+=]{40}(?![A-Za-z0-9/+=])")),
     (
+        "an AWS secret access key",
+        re.compile(
+            r"""(?:aws)?_?(?:secret)?_?(?:access)?_?key["']?\s*(?::|=>|=)\s*["']?[a-z0-9/+=]{40}""",
+            re.IGNORECASE,
+        ),
+    ),
+    (
         "an AWS account id",
         re.compile(
             r"""["']?(?:aws)?_?account_?(?:id)?["']?\s*(?::|=>|=)\s*["']?\d{4}-?\d{4}-?\d{4}["']?""",

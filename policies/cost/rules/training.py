@@ -13,6 +13,7 @@ from policies.machines import (
     environment_of,
     is_training_pool,
 )
+from policies.queues import queued_with
 from policies.resources import Resource, Stack
 from policies.settings import Settings
 from policies.tags import known_label
@@ -45,6 +46,8 @@ def accelerated_training_on_spot(resource: Resource, stack: Stack, settings: Set
         lambda other: other.spot and other.accelerated and other.weight > pool.weight,
     ):
         return  # the fall-back of a spot pool that Karpenter prefers
+    if pool.kind == BATCH_POOL and any_of(queued_with(resource, stack), lambda other: other.spot):
+        return  # the fall-back of a spot pool in the same queue
     yield "its accelerators are billed on demand"
 
 

@@ -3,7 +3,7 @@
 from typing import Final
 
 from policies.catalogue import collect
-from policies.governance.rules import deletion, labels, residency, waivers
+from policies.governance.rules import audit, deletion, labels, models, residency, waivers
 
-RULES: Final = collect(deletion, labels, residency, waivers)
+RULES: Final = collect(audit, deletion, labels, models, residency, waivers)
 """In the catalogue's order."""

@@ -2,6 +2,8 @@
 
 from typing import Final
 
-from policies.catalogue import Rule
+from policies.catalogue import collect
+from policies.maturity.rules import stages
 
-RULES: Final[list[Rule]] = []
+RULES: Final = collect(stages)
+"""In the catalogue's order."""

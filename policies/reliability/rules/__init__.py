@@ -2,6 +2,8 @@
 
 from typing import Final
 
-from policies.catalogue import Rule
+from policies.catalogue import collect
+from policies.reliability.rules import alarms, compute, endpoints, functions, pods, storage
 
-RULES: Final[list[Rule]] = []
+RULES: Final = collect(alarms, compute, endpoints, functions, pods, storage)
+"""In the catalogue's order."""
