@@ -5,6 +5,7 @@ name the operations (`Declared`); the rest override a method. What is common (na
 against the API's shapes, comparing) is done here and in the lifecycle, once.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
@@ -157,10 +158,12 @@ class Declared(Adapter):
     """The member of the create and update operations that holds the properties (Glue's `TableInput`)."""
     key: ClassVar[Mapping[str, str]] = {}
     """How read, update and delete name the resource: API parameter → property."""
+    read_key: ClassVar[Mapping[str, str] | None] = None
+    """The same for read, where it differs."""
     delete_key: ClassVar[Mapping[str, str] | None] = None
     """The same for delete, where it differs."""
     id_property: ClassVar[str] = "name"
-    """The property whose value is the id."""
+    """The property whose value is the id, or several with what stands between: `{databaseName}:{name}`."""
     arn: ClassVar[str] = ""
     """`service:resource` with `{property}` in it, where the API's answers lack the ARN."""
     fixed: ClassVar[frozenset[str]] = frozenset()
@@ -195,8 +198,13 @@ class Declared(Adapter):
         """Calls the create operation."""
         answer = op.call(self.create_call, self.parameters(op, self.create_call, inputs))
         op.made = self.made(op, inputs, answer)
-        op.id = str({**inputs, **op.made}[self.id_property])
+        op.id = self._identifier({**inputs, **op.made})
         return None
+
+    def _identifier(self, properties: Mapping[str, Any]) -> str:
+        if "{" in self.id_property:
+            return self.id_property.format_map(properties)
+        return str(properties[self.id_property])
 
     def made(self, op: Operation, inputs: State, answer: Mapping[str, Any]) -> State:
         """Properties that the create operation's answer tells and a read needs (an id, an ARN)."""
@@ -207,7 +215,7 @@ class Declared(Adapter):
 
     def read(self, op: Operation, known: State) -> State | None:
         """Calls the read operation."""
-        answer = found(op.call, operation=self.read_call, params=self.named(known))
+        answer = found(op.call, operation=self.read_call, params=self.named(known, self.read_key))
         if answer is None:
             return None
         data, shape = self.described_in(op, answer)
@@ -260,8 +268,14 @@ class Declared(Adapter):
         return {member: known[name] for member, name in names.items()}
 
     def parse_id(self, op: Operation, identifier: str) -> State:
-        """By default the id is the one property that names the resource."""
-        return {self.id_property: identifier}
+        """What stands in the id."""
+        if "{" not in self.id_property:
+            return {self.id_property: identifier}
+        pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+?)", re.escape(self.id_property))
+        matched = re.fullmatch(pattern, identifier)
+        if matched is None:
+            raise ValueError(f"{identifier!r} is no id of {self.token}: expected {self.id_property}")
+        return dict(matched.groupdict())
 
 
 def found(call: Callable[..., dict[str, Any]], **parameters: Any) -> dict[str, Any] | None:

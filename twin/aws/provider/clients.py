@@ -225,18 +225,26 @@ _MISSING: Final = frozenset(
 )
 
 
+_VAGUE: Final = frozenset(
+    {
+        "ClientException",
+        "InvalidParameterValue",
+        "InvalidRequestException",
+        "ValidationError",
+        "ValidationException",
+    }
+)
+"""Codes that say "missing" only in their message."""
+_MISSING_TEXTS: Final = ("could not find", "does not exist", "not found")
+
+
 def is_missing(error: ClientError) -> bool:
     """Whether the error says that the thing asked for does not exist."""
     code = code_of(error)
     if code in _MISSING or "NotFound" in code or code.startswith("NoSuch") or "NonExistent" in code:
         return True
     message = str(error.response.get("Error", {}).get("Message") or "").lower()
-    return code in (
-        "ValidationException",
-        "ValidationError",
-        "InvalidParameterValue",
-        "ClientException",
-    ) and ("could not find" in message or "does not exist" in message or "not found" in message)
+    return code in _VAGUE and any(text in message for text in _MISSING_TEXTS)
 
 
 @contextmanager

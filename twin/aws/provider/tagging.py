@@ -4,6 +4,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
+
+from twin.aws.provider.clients import is_missing
+
 if TYPE_CHECKING:
     from twin.aws.provider.operation import Operation
 
@@ -35,7 +39,12 @@ class Tagging:
     def current(self, op: "Operation", target: str) -> dict[str, str]:
         """The tags that the resource has."""
         client = op.client(self.service)
-        answer = getattr(client, self.read)(**self._named(target))
+        try:
+            answer = getattr(client, self.read)(**self._named(target))
+        except ClientError as error:
+            if is_missing(error):  # some services know no tags of what has none
+                return {}
+            raise
         return self.parsed(answer.get(self.answer or self.tags) or ())
 
     def parsed(self, found: Any) -> dict[str, str]:

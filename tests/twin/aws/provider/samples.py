@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.twin.aws.provider.plugin import Resource
+from twin.wire import Archive, Asset
 
 Made = Mapping[str, Resource]
 Inputs = Mapping[str, Any] | Callable[[Made], Mapping[str, Any]]
@@ -29,6 +30,8 @@ class Sample:
     """Whether the thing outlives its deletion (a setting that can only be reset)."""
     unreadable: frozenset[str] = frozenset()
     """Inputs that the cloud can not tell (an import lacks them)."""
+    importable: bool = True
+    """Whether an id is enough to find it."""
     label: str = ""
 
 
@@ -343,6 +346,7 @@ IAM = [
             "managedPolicyArns": ["arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"],
         },
         replaces={"path": "/other/"},
+        unreadable=frozenset({"inlinePolicies", "managedPolicyArns"}),
     ),
     Sample(
         "aws:iam/policy:Policy",
@@ -399,4 +403,371 @@ IAM = [
     ),
 ]
 
-SAMPLES = [*IAM, *KMS, *S3, *SQS, *SSM]
+DYNAMODB = [
+    Sample(
+        "aws:dynamodb/table:Table",
+        {
+            "attributes": [
+                {"name": "id", "type": "S"},
+                {"name": "at", "type": "N"},
+                {"name": "g", "type": "S"},
+            ],
+            "billingMode": "PAY_PER_REQUEST",
+            "hashKey": "id",
+            "rangeKey": "at",
+            "globalSecondaryIndexes": [{"name": "by-g", "hashKey": "g", "projectionType": "ALL"}],
+            "ttl": {"attributeName": "expires", "enabled": True},
+            "pointInTimeRecovery": {"enabled": True},
+            "serverSideEncryption": {
+                "enabled": True,
+                "kmsKeyArn": f"arn:aws:kms:us-east-1:{ACCOUNT}:key/5fd0b4c4-4a83-4d46-9c2e-0a4a70d6a6a5",
+            },
+            "tags": {"a": "b"},
+        },
+        {
+            "deletionProtectionEnabled": False,
+            "streamEnabled": True,
+            "streamViewType": "NEW_IMAGE",
+            "pointInTimeRecovery": {"enabled": False},
+        },
+        replaces={"rangeKey": None, "hashKey": "at"},
+    ),
+    Sample(
+        "aws:dynamodb/table:Table",
+        {
+            "attributes": [{"name": "id", "type": "S"}],
+            "hashKey": "id",
+            "readCapacity": 2,
+            "writeCapacity": 3,
+        },
+        {"readCapacity": 5},
+        label="provisioned",
+    ),
+    Sample(
+        "aws:dynamodb/tableItem:TableItem",
+        lambda made: {
+            "tableName": made["t"].id,
+            "hashKey": "id",
+            "item": json.dumps({"id": {"S": "1"}, "n": {"N": "5"}}),
+        },
+        {"item": json.dumps({"id": {"S": "1"}, "n": {"N": "6"}})},
+        {
+            "t": (
+                "aws:dynamodb/table:Table",
+                {
+                    "attributes": [{"name": "id", "type": "S"}],
+                    "billingMode": "PAY_PER_REQUEST",
+                    "hashKey": "id",
+                },
+            )
+        },
+        importable=False,
+    ),
+]
+
+DATABASE = ("aws:glue/catalogDatabase:CatalogDatabase", {})
+COLUMNS = [{"name": "id", "type": "string"}, {"name": "n", "type": "bigint", "comment": "how many"}]
+GLUE = [
+    Sample(
+        "aws:glue/catalogDatabase:CatalogDatabase",
+        {"description": "it", "locationUri": "s3://bucket/x/", "parameters": {"a": "b"}, "tags": {"a": "b"}},
+        {"description": "that"},
+        replaces={"name": "other"},
+    ),
+    Sample(
+        "aws:glue/catalogTable:CatalogTable",
+        lambda made: {
+            "databaseName": made["d"].state["name"],
+            "tableType": "EXTERNAL_TABLE",
+            "parameters": {"EXTERNAL": "TRUE"},
+            "partitionKeys": [{"name": "day", "type": "string"}],
+            "storageDescriptor": {
+                "location": "s3://bucket/x/",
+                "inputFormat": "in",
+                "outputFormat": "out",
+                "serDeInfo": {"serializationLibrary": "lib", "parameters": {"a": "1"}},
+                "columns": COLUMNS,
+            },
+        },
+        {"description": "it", "parameters": {"EXTERNAL": "TRUE", "x": "y"}},
+        {"d": DATABASE},
+        {"databaseName": "other"},
+    ),
+]
+
+ATHENA = [
+    Sample(
+        "aws:athena/workgroup:Workgroup",
+        {
+            "forceDestroy": True,
+            "description": "it",
+            "configuration": {
+                "enforceWorkgroupConfiguration": True,
+                "publishCloudwatchMetricsEnabled": True,
+                "bytesScannedCutoffPerQuery": 1_000_000_000,
+                "resultConfiguration": {
+                    "outputLocation": "s3://bucket/results/",
+                    "encryptionConfiguration": {
+                        "encryptionOption": "SSE_KMS",
+                        "kmsKeyArn": f"arn:aws:kms:us-east-1:{ACCOUNT}:key/1",
+                    },
+                },
+            },
+        },
+        {
+            "description": "that",
+            "configuration": {
+                "enforceWorkgroupConfiguration": True,
+                "publishCloudwatchMetricsEnabled": True,
+                "bytesScannedCutoffPerQuery": 2_000_000_000,
+                "resultConfiguration": {"outputLocation": "s3://bucket/other/"},
+            },
+        },
+        replaces={"name": "other"},
+    ),
+]
+
+TOPIC = ("aws:sns/topic:Topic", {})
+SNS = [
+    Sample(
+        "aws:sns/topic:Topic",
+        {"displayName": "it", "kmsMasterKeyId": "alias/aws/sns", "tags": {"a": "b"}},
+        {"displayName": "that"},
+        replaces={"fifoTopic": True},
+    ),
+    Sample(
+        "aws:sns/topicPolicy:TopicPolicy",
+        lambda made: {"arn": made["t"].id, "policy": resource_policy("sns:Publish", made["t"].id)},
+        lambda made: {"policy": resource_policy("sns:Subscribe", made["t"].id)},
+        {"t": TOPIC},
+    ),
+    Sample(
+        "aws:sns/topicSubscription:TopicSubscription",
+        lambda made: {
+            "topic": made["t"].id,
+            "protocol": "sqs",
+            "endpoint": made["q"].state["arn"],
+            "filterPolicy": '{"kind": ["a"]}',
+        },
+        {"rawMessageDelivery": True, "filterPolicy": '{"kind": ["b"]}'},
+        {"t": TOPIC, "q": QUEUE},
+        {"protocol": "lambda"},
+    ),
+]
+
+GROUP = ("aws:cloudwatch/logGroup:LogGroup", {})
+RULE = ("aws:cloudwatch/eventRule:EventRule", {"scheduleExpression": "rate(1 day)"})
+CLOUDWATCH = [
+    Sample(
+        "aws:cloudwatch/logGroup:LogGroup",
+        {"retentionInDays": 30, "tags": {"a": "b"}},
+        {"retentionInDays": 7},
+        replaces={"name": "/other"},
+    ),
+    Sample(
+        "aws:cloudwatch/logStream:LogStream",
+        lambda made: {"logGroupName": made["g"].id},
+        {},
+        {"g": GROUP},
+        {"name": "other"},
+    ),
+    Sample(
+        "aws:cloudwatch/logMetricFilter:LogMetricFilter",
+        lambda made: {
+            "logGroupName": made["g"].id,
+            "pattern": "ERROR",
+            "metricTransformation": {"name": "errors", "namespace": "it", "value": "1"},
+        },
+        {"pattern": "WARN"},
+        {"g": GROUP},
+    ),
+    Sample(
+        "aws:cloudwatch/logSubscriptionFilter:LogSubscriptionFilter",
+        lambda made: {
+            "logGroup": made["g"].id,
+            "filterPattern": "x",
+            "destinationArn": made["s"].state["arn"],
+            "roleArn": made["r"].state["arn"],
+        },
+        {"filterPattern": "y"},
+        {
+            "g": GROUP,
+            "s": ("aws:kinesis/stream:Stream", {"shardCount": 1}),
+            "r": ROLE,
+        },
+    ),
+    Sample(
+        "aws:cloudwatch/logResourcePolicy:LogResourcePolicy",
+        {
+            "policyName": "it",
+            "policyDocument": resource_policy("logs:PutLogEvents", "*", {"Service": "events.amazonaws.com"}),
+        },
+        {"policyDocument": resource_policy("logs:CreateLogStream", "*", {"Service": "events.amazonaws.com"})},
+    ),
+    Sample(
+        "aws:cloudwatch/metricAlarm:MetricAlarm",
+        {
+            "alarmDescription": "it",
+            "comparisonOperator": "GreaterThanThreshold",
+            "evaluationPeriods": 2,
+            "metricName": "Errors",
+            "namespace": "AWS/Lambda",
+            "period": 60,
+            "statistic": "Sum",
+            "threshold": 1.5,
+            "dimensions": {"FunctionName": "it"},
+            "treatMissingData": "notBreaching",
+            "alarmActions": [f"arn:aws:sns:us-east-1:{ACCOUNT}:it"],
+            "tags": {"a": "b"},
+        },
+        {"threshold": 3, "evaluationPeriods": 1},
+        replaces={"name": "other"},
+    ),
+    Sample(
+        "aws:cloudwatch/metricAlarm:MetricAlarm",
+        {
+            "comparisonOperator": "GreaterThanThreshold",
+            "evaluationPeriods": 1,
+            "threshold": 0.05,
+            "metricQueries": [
+                {"id": "rate", "expression": "errors / calls", "label": "rate", "returnData": True},
+                *(
+                    {
+                        "id": name,
+                        "metric": {
+                            "metricName": name.title(),
+                            "namespace": "AWS/SageMaker",
+                            "period": 300,
+                            "stat": "Sum",
+                            "dimensions": {"EndpointName": "it", "VariantName": "live"},
+                        },
+                    }
+                    for name in ("errors", "calls")
+                ),
+            ],
+        },
+        {"threshold": 0.1},
+        label="queries",
+    ),
+    Sample(
+        "aws:cloudwatch/dashboard:Dashboard",
+        {"dashboardName": "it", "dashboardBody": '{"widgets": []}'},
+        {"dashboardBody": '{"widgets": [{"type": "text", "properties": {"markdown": "x"}}]}'},
+        replaces={"dashboardName": "other"},
+    ),
+    Sample(
+        "aws:cloudwatch/eventRule:EventRule",
+        {"eventPattern": '{"source": ["aws.s3"]}', "description": "it", "tags": {"a": "b"}},
+        {"eventPattern": '{"source": ["aws.ec2"]}', "state": "DISABLED"},
+        replaces={"name": "other"},
+    ),
+    Sample(
+        "aws:cloudwatch/eventTarget:EventTarget",
+        lambda made: {"rule": made["r"].id, "arn": made["q"].state["arn"], "input": '{"a": 1}'},
+        {"input": '{"a": 2}', "retryPolicy": {"maximumRetryAttempts": 3}},
+        {"r": RULE, "q": QUEUE},
+        {"targetId": "other"},
+    ),
+    Sample(
+        "aws:cloudwatch/eventTarget:EventTarget",
+        lambda made: {
+            "rule": made["r"].id,
+            "arn": f"arn:aws:batch:us-east-1:{ACCOUNT}:job-queue/it",
+            "roleArn": made["role"].state["arn"],
+            "batchTarget": {"jobDefinition": "it:1", "jobName": "it", "jobAttempts": 2},
+        },
+        {"batchTarget": {"jobDefinition": "it:2", "jobName": "it", "jobAttempts": 2}},
+        {"r": RULE, "role": ROLE},
+        label="batch",
+    ),
+    Sample("aws:cloudwatch/eventBus:EventBus", {"description": "it"}, {}, replaces={"name": "other"}),
+    Sample(
+        "aws:cloudwatch/eventArchive:EventArchive",
+        {
+            "eventSourceArn": f"arn:aws:events:us-east-1:{ACCOUNT}:event-bus/default",
+            "retentionDays": 5,
+        },
+        {"retentionDays": 7},
+        replaces={"name": "other"},
+    ),
+]
+
+LAMBDA_ROLE = ("aws:iam/role:Role", {"assumeRolePolicy": trust("lambda.amazonaws.com")})
+FUNCTION = (
+    "aws:lambda/function:Function",
+    lambda made: {
+        "role": made["r"].state["arn"],
+        "handler": "it.run",
+        "runtime": "python3.12",
+        "code": Archive({"it.py": Asset(text="def run(event, context): return 1")}),
+    },
+)
+LAMBDA = [
+    Sample(
+        "aws:lambda/function:Function",
+        lambda made: {
+            "role": made["r"].state["arn"],
+            "handler": "it.run",
+            "runtime": "python3.12",
+            "code": Archive({"it.py": Asset(text="def run(event, context): return 1")}),
+            "environment": {"variables": {"A": "b"}},
+            "memorySize": 256,
+            "timeout": 10,
+            "reservedConcurrentExecutions": 2,
+            "tags": {"a": "b"},
+        },
+        {
+            "memorySize": 512,
+            "environment": {"variables": {"A": "c"}},
+            "code": Archive({"it.py": Asset(text="def run(event, context): return 2")}),
+            "reservedConcurrentExecutions": None,
+        },
+        {"r": LAMBDA_ROLE},
+        {"packageType": "Image"},
+        unreadable=frozenset({"code"}),
+    ),
+    Sample(
+        "aws:lambda/permission:Permission",
+        lambda made: {
+            "function": made["f"].id,
+            "action": "lambda:InvokeFunction",
+            "principal": "events.amazonaws.com",
+            "sourceArn": f"arn:aws:events:us-east-1:{ACCOUNT}:rule/it",
+        },
+        {},
+        {"r": LAMBDA_ROLE, "f": FUNCTION},
+        {"principal": "s3.amazonaws.com"},
+        importable=False,
+    ),
+    Sample(
+        "aws:lambda/eventSourceMapping:EventSourceMapping",
+        lambda made: {
+            "functionName": made["f"].state["arn"],
+            "eventSourceArn": made["q"].state["arn"],
+            "batchSize": 5,
+        },
+        {"batchSize": 6, "enabled": False},
+        {"r": LAMBDA_ROLE, "f": FUNCTION, "q": QUEUE},
+    ),
+    Sample(
+        "aws:lambda/alias:Alias",
+        lambda made: {"functionName": made["f"].id, "functionVersion": "$LATEST", "name": "live"},
+        {"description": "it"},
+        {"r": LAMBDA_ROLE, "f": FUNCTION},
+        {"name": "other"},
+    ),
+    Sample(
+        "aws:lambda/layerVersion:LayerVersion",
+        {
+            "layerName": "it",
+            "code": Archive({"a.py": Asset(text="x = 1")}),
+            "compatibleRuntimes": ["python3.12"],
+        },
+        {},
+        {},
+        {"layerName": "other"},
+        unreadable=frozenset({"code"}),
+    ),
+]
+
+SAMPLES = [*ATHENA, *CLOUDWATCH, *DYNAMODB, *GLUE, *IAM, *KMS, *LAMBDA, *S3, *SNS, *SQS, *SSM]

@@ -1,0 +1,218 @@
+"""CloudWatch: alarms and dashboards."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, Final
+
+from twin.aws.provider import documents
+from twin.aws.provider.adapter import Adapter, Declared, State, found
+from twin.aws.provider.names import AutoName
+from twin.aws.provider.operation import Operation
+from twin.aws.provider.problems import Problems
+from twin.aws.provider.shapes import NOT_SENT
+from twin.aws.provider.tagging import Tagging, from_pairs
+from twin.wire import UNKNOWN
+
+_PERIODS: Final = (10, 20, 30)
+
+
+class MetricAlarm(Declared):
+    """An alarm on a metric, or on an expression of several; its id is its name."""
+
+    token = "aws:cloudwatch/metricAlarm:MetricAlarm"
+    service = "cloudwatch"
+    auto_name = AutoName(max_length=255)
+    create_call = update_call = "PutMetricAlarm"
+    read_call, result = "DescribeAlarms", "MetricAlarms"
+    delete_call = "DeleteAlarms"
+    rename: ClassVar[Mapping[str, str]] = {
+        "name": "AlarmName",
+        "arn": "AlarmArn",
+        "metricQueries": NOT_SENT,
+        "evaluateLowSampleCountPercentiles": "EvaluateLowSampleCountPercentile",
+        "evaluationCriteria": NOT_SENT,
+        "evaluationWindow": NOT_SENT,
+        "warmUpConfiguration": NOT_SENT,
+    }
+    handled = frozenset({"metricQueries"})
+    in_place = frozenset({"metricQueries"})
+    key: ClassVar[Mapping[str, str]] = {"AlarmNames": "name"}
+    defaults: ClassVar[Mapping[str, Any]] = {"actionsEnabled": True, "treatMissingData": "missing"}
+    tagging = Tagging(resource="ResourceARN")
+
+    def check(self, op: Operation, inputs: Mapping[str, Any], problems: Problems) -> None:
+        """Either a metric or queries, with the numbers that go with it."""
+        queries, metric = inputs.get("metricQueries"), inputs.get("metricName")
+        if bool(queries) == bool(metric):
+            problems.add("metricName", "there must be one metric", "give either metricName or metricQueries")
+        if metric and not (inputs.get("statistic") or inputs.get("extendedStatistic")):
+            problems.add("statistic", "is missing", "give statistic or extendedStatistic")
+        if metric and not inputs.get("period"):
+            problems.add("period", "is missing", "give the seconds of one data point")
+        for name in ("comparisonOperator", "evaluationPeriods"):
+            if not inputs.get(name):
+                problems.add(name, "is missing", "it is required: give a value")
+        if inputs.get("threshold") is None and not inputs.get("thresholdMetricId"):
+            problems.add("threshold", "is missing", "give threshold, or thresholdMetricId")
+        period = inputs.get("period")
+        if isinstance(period, int) and period not in _PERIODS and (period < 60 or period % 60):
+            problems.add("period", f"{period} is not allowed", "use 10, 20, 30 or a multiple of 60")
+        points, periods = inputs.get("datapointsToAlarm"), inputs.get("evaluationPeriods")
+        if isinstance(points, int) and isinstance(periods, int) and points > periods:
+            problems.add(
+                "datapointsToAlarm", f"{points} is more than evaluationPeriods", f"give at most {periods}"
+            )
+        treat = inputs.get("treatMissingData")
+        if treat not in (None, UNKNOWN, "missing", "ignore", "breaching", "notBreaching"):
+            problems.add(
+                "treatMissingData", f"{treat!r} is not allowed", "missing, ignore, breaching, notBreaching"
+            )
+        if isinstance(queries, list):
+            returned = [each for each in queries if isinstance(each, dict) and each.get("returnData") is True]
+            if len(returned) != 1:
+                problems.add(
+                    "metricQueries", f"{len(returned)} return data", "exactly one must: the one judged"
+                )
+
+    def parameters(self, op: Operation, call: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Adds the queries, whose shape is CloudWatch's own."""
+        parameters = super().parameters(op, call, inputs)
+        if inputs.get("metricQueries"):
+            parameters["Metrics"] = [_query(each) for each in inputs["metricQueries"]]
+        return parameters
+
+    def update(self, op: Operation, olds: State, news: State, changed: frozenset[str]) -> None:
+        """Puts the whole alarm again; tags are not part of that."""
+        if changed - {"tags"}:
+            inputs = {name: value for name, value in news.items() if name != "tags"}
+            op.call(self.update_call, self.parameters(op, self.update_call, inputs))
+
+    def adjust(self, op: Operation, state: State, data: Mapping[str, Any]) -> None:
+        """Queries back; a number that belongs to them is not the alarm's own."""
+        queries = [_read_query(each) for each in data.get("Metrics") or ()]
+        state["metricQueries"] = queries or None
+        for name in ("okActions", "alarmActions", "insufficientDataActions"):
+            state[name] = state.get(name) or None
+        if not data.get("Dimensions"):
+            state["dimensions"] = None
+        state["actionsEnabled"] = data.get("ActionsEnabled", True)
+        state["treatMissingData"] = data.get("TreatMissingData") or "missing"
+
+    def named(self, known: Mapping[str, Any], key: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """The calls take a list of names."""
+        return {"AlarmNames": [known["name"]]}
+
+
+def _query(given: Mapping[str, Any]) -> dict[str, Any]:
+    plain = {
+        "id": "Id",
+        "expression": "Expression",
+        "label": "Label",
+        "returnData": "ReturnData",
+        "period": "Period",
+        "accountId": "AccountId",
+    }
+    result: dict[str, Any] = {member: given[name] for name, member in plain.items() if given.get(name)}
+    result["ReturnData"] = bool(given.get("returnData"))
+    if given.get("metric"):
+        metric = given["metric"]
+        described: dict[str, Any] = {"MetricName": metric["metricName"]}
+        if metric.get("namespace"):
+            described["Namespace"] = metric["namespace"]
+        if metric.get("dimensions"):
+            dimensions = metric["dimensions"]
+            described["Dimensions"] = [
+                {"Name": name, "Value": dimensions[name]} for name in sorted(dimensions)
+            ]
+        stat = {"Metric": described, "Period": metric["period"], "Stat": metric["stat"]}
+        if metric.get("unit"):
+            stat["Unit"] = metric["unit"]
+        result["MetricStat"] = stat
+    return result
+
+
+def _read_query(data: Mapping[str, Any]) -> State:
+    result: State = {
+        "id": data["Id"],
+        "expression": data.get("Expression"),
+        "label": data.get("Label"),
+        "returnData": bool(data.get("ReturnData")),
+        "period": data.get("Period"),
+        "accountId": data.get("AccountId"),
+    }
+    stat = data.get("MetricStat")
+    if stat:
+        metric = stat["Metric"]
+        result["metric"] = _present(
+            {
+                "metricName": metric["MetricName"],
+                "namespace": metric.get("Namespace"),
+                "dimensions": _dimensions(metric.get("Dimensions")),
+                "period": stat["Period"],
+                "stat": stat["Stat"],
+                "unit": stat.get("Unit"),
+            }
+        )
+    return _present(result)
+
+
+def _dimensions(pairs: Iterable[Mapping[str, Any]] | None) -> dict[str, str] | None:
+    return from_pairs(pairs, "Name") or None
+
+
+def _present(values: State) -> State:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+class Dashboard(Adapter):
+    """A dashboard; its id is its name."""
+
+    token = "aws:cloudwatch/dashboard:Dashboard"
+    service = "cloudwatch"
+    handled = frozenset({"dashboardBody", "dashboardName"})
+    in_place = frozenset({"dashboardBody"})
+
+    def check(self, op: Operation, inputs: Mapping[str, Any], problems: Problems) -> None:
+        """The body is JSON with widgets; the name has few letters."""
+        name, body = inputs.get("dashboardName"), inputs.get("dashboardBody")
+        if isinstance(name, str) and not name.replace("-", "").replace("_", "").isalnum():
+            problems.add("dashboardName", f"{name!r} is not allowed", "up to 255 letters, digits, - and _")
+        if isinstance(body, str):
+            parsed = documents.parse(body)
+            if not isinstance(parsed, dict):
+                problems.add("dashboardBody", "is not a JSON object", 'give {"widgets": […]}')
+            elif not isinstance(parsed.get("widgets", []), list):
+                problems.add("dashboardBody", "widgets is not a list", 'give {"widgets": […]}')
+
+    def create(self, op: Operation, inputs: State) -> State | None:
+        """Puts the dashboard."""
+        self._put(op, inputs)
+        op.id = inputs["dashboardName"]
+        return None
+
+    def _put(self, op: Operation, inputs: State) -> None:
+        op.client().put_dashboard(
+            DashboardName=inputs["dashboardName"], DashboardBody=inputs["dashboardBody"]
+        )
+
+    def read(self, op: Operation, known: State) -> State | None:
+        """Gets the dashboard."""
+        answer = found(op.client().get_dashboard, DashboardName=op.id)
+        if answer is None:
+            return None
+        return {
+            "dashboardName": op.id,
+            "dashboardBody": answer["DashboardBody"],
+            "dashboardArn": op.arn("cloudwatch", f"dashboard/{op.id}", region=""),
+        }
+
+    def update(self, op: Operation, olds: State, news: State, changed: frozenset[str]) -> None:
+        """Puts it again."""
+        self._put(op, news)
+
+    def delete(self, op: Operation, known: State) -> None:
+        """Deletes it."""
+        op.client().delete_dashboards(DashboardNames=[op.id])
+
+    def parse_id(self, op: Operation, identifier: str) -> State:
+        """The name."""
+        return {"dashboardName": identifier}
