@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from twin.aws.cloud import clock, randomness
 from twin.aws.cloud.http import HttpRequest, HttpResponse, as_bytes
+from twin.aws.cloud.import_hook import when_imported
 
 ACCOUNT: Final = "123456789012"
 _METHODS: Final = ["GET", "POST", "PUT", "DELETE", "HEAD", "PATCH", "OPTIONS"]
@@ -50,7 +51,7 @@ def prepare(port: int, region: str) -> None:
     _configure()
     _speed_up()
     _seed_backends()
-    _keep_key_material()
+    when_imported("moto.kms.models", _keep_key_material)
 
 
 def _configure() -> None:
@@ -102,12 +103,11 @@ def _seed_backends() -> None:
 EPOCH: Final = 1_767_225_600.0  # 2026-01-01: when the twin's account was opened
 
 
-def _keep_key_material() -> None:
+def _keep_key_material(models: Any) -> None:
     """Symmetric KMS keys come from the seeded source: after a replay they decrypt what they encrypted.
 
     moto also makes an RSA key pair (60 ms) for each of them, which nothing uses.
     """
-    from moto.kms import models  # noqa: PLC0415
     from moto.moto_api._internal import mock_random  # noqa: PLC0415
 
     original = models.generate_private_key

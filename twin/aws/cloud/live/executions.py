@@ -2,12 +2,14 @@
 
 import base64
 import datetime
+import sys
 from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any
 
 from twin.aws.cloud.client import session
 from twin.aws.cloud.gateway import Event, Gateway
+from twin.aws.cloud.import_hook import when_imported
 from twin.aws.cloud.moto_host import ACCOUNT
 from twin.aws.cloud import snapshot
 
@@ -26,8 +28,10 @@ class Executions:
         """Has the interpreter call this cloud, report its ends, and not run in a replay."""
         self._gateway = gateway
         gateway.on_event("execution-ended", self._on_ended)
-        _patch_clients(self._endpoint)
-        self._patch_worker()
+        parser = "moto.stepfunctions.parser"
+        when_imported(f"{parser}.asl.utils.boto_client", self._patch_clients)
+        when_imported(f"{parser}.backend.execution", self._patch_ends)
+        when_imported(f"{parser}.backend.execution_worker", self._patch_starts)
 
     def busy(self) -> bool:
         """Whether an execution runs."""
@@ -39,14 +43,19 @@ class Executions:
             if execution.exec_status == "RUNNING":
                 self._tell(execution, "ABORTED", None, "States.Runtime", _LOST, [])
 
-    def _patch_worker(self) -> None:
-        from moto.stepfunctions.parser.backend.execution import (  # noqa: PLC0415
-            BaseExecutionWorkerCommunication,
-        )
-        from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker  # noqa: PLC0415
+    def _patch_clients(self, boto_client: Any) -> None:
+        """A client for each task took 30 ms; and moto looks for its server under the name `localhost`."""
 
-        runs, reflect = ExecutionWorker.start, BaseExecutionWorkerCommunication.terminated
-        host = self
+        @lru_cache(maxsize=64)
+        def client(region: str, service: str) -> Any:
+            return session(self._endpoint, region).client(service)
+
+        boto_client.boto3 = SimpleNamespace(
+            client=lambda service_name, region_name, **_settings: client(region_name, service_name)
+        )
+
+    def _patch_starts(self, module: Any) -> None:
+        runs, host = module.ExecutionWorker.start, self
 
         def start(worker: Any) -> None:
             if host._gateway is None or host._gateway.replaying:
@@ -54,15 +63,20 @@ class Executions:
             host._running += 1
             runs(worker)
 
-        def terminated(communication: Any) -> None:
+        module.ExecutionWorker.start = start
+
+    def _patch_ends(self, module: Any) -> None:
+        communication = module.BaseExecutionWorkerCommunication
+        reflect, host = communication.terminated, self
+
+        def terminated(ended: Any) -> None:
             try:
-                reflect(communication)
-                host._report(communication.execution)
+                reflect(ended)
+                host._report(ended.execution)
             finally:
                 host._running -= 1
 
-        ExecutionWorker.start = start
-        BaseExecutionWorkerCommunication.terminated = terminated
+        communication.terminated = terminated
 
     def _report(self, execution: Any) -> None:
         history = execution.exec_worker.env.event_manager.get_event_history()
@@ -99,6 +113,8 @@ class Executions:
 
 
 def _executions(region: str | None = None) -> list[Any]:
+    if "moto.stepfunctions.models" not in sys.modules:
+        return []
     from moto.stepfunctions.models import stepfunctions_backends  # noqa: PLC0415
 
     backends = dict(stepfunctions_backends[ACCOUNT])
@@ -110,16 +126,3 @@ def _executions(region: str | None = None) -> list[Any]:
         for execution in machine.executions
         if hasattr(execution, "exec_status")
     ]
-
-
-def _patch_clients(endpoint: str) -> None:
-    """A client for each task took 30 ms; and moto looks for its server under the name `localhost`."""
-    from moto.stepfunctions.parser.asl.utils import boto_client  # noqa: PLC0415
-
-    @lru_cache(maxsize=64)
-    def client(region: str, service: str) -> Any:
-        return session(endpoint, region).client(service)
-
-    boto_client.boto3 = SimpleNamespace(
-        client=lambda service_name, region_name, **_settings: client(region_name, service_name)
-    )

@@ -27,6 +27,7 @@ from uuid import uuid4
 from twin.aws.cloud.client import session
 from twin.aws.cloud.gateway import Gateway
 from twin.aws.cloud.http import HttpResponse
+from twin.aws.cloud.import_hook import when_imported
 from twin.aws.cloud.live.processes import ProcessGroup, container_environment, image_command
 from twin.aws.cloud.moto_host import ACCOUNT
 from twin.aws.cloud.protocol import AwsError, Call
@@ -77,26 +78,29 @@ class FunctionRunner:
 
     def attach(self, gateway: Gateway) -> None:
         """Tells the gateway and moto whom to ask."""
-        from moto.awslambda.models import LambdaFunction  # noqa: PLC0415
-        from moto.awslambda_simple.models import LambdaSimpleBackend  # noqa: PLC0415
-
         self._gateway = gateway
         gateway.intercept(self._intercept)
-        runner = self
-
-        def invoke_function(self: Any, body: str, *_headers: Any) -> tuple[str, bool, str]:
-            runner.queue(_described(self), body.encode())
-            return "", False, ""
-
-        def invoke(self: Any, function_name: str, qualifier: str | None, body: Any, *_headers: Any) -> bytes:
-            function = self.get_function(function_name, qualifier)
-            runner.queue(_described(function), body if isinstance(body, bytes) else str(body or "{}").encode())
-            return b""
-
         # Other services of moto (topics, rules, buckets, queues) invoke functions from inside of a call, under
         # the lock, and have no use for an answer.
-        LambdaFunction.invoke = invoke_function
-        LambdaSimpleBackend.invoke = invoke
+        when_imported("moto.awslambda.models", self._patch_function)
+        when_imported("moto.awslambda_simple.models", self._patch_backend)
+
+    def _patch_function(self, module: Any) -> None:
+        def invoke(function: Any, body: str, *_headers: Any) -> tuple[str, bool, str]:
+            self.queue(_described(function), body.encode())
+            return "", False, ""
+
+        module.LambdaFunction.invoke = invoke
+
+    def _patch_backend(self, module: Any) -> None:
+        def invoke(
+            backend: Any, function_name: str, qualifier: str | None, body: Any, *_headers: Any
+        ) -> bytes:
+            function = backend.get_function(function_name, qualifier)
+            self.queue(_described(function), body if isinstance(body, bytes) else str(body or "{}").encode())
+            return b""
+
+        module.LambdaSimpleBackend.invoke = invoke
 
     def start(self) -> None:
         """Forgets code unpacked by an earlier process."""
