@@ -45,6 +45,10 @@ class Live:
         """Whether anything is under way that must not be cut off by idleness."""
         return any(part.busy() for part in (self.hosting, self.batch, self.functions, self.executions))
 
+    def pids(self) -> list[int]:
+        """The ids of the processes that run."""
+        return self._processes.pids()
+
     def stop(self) -> None:
         """Ends every process."""
         self.batch.stop_all()

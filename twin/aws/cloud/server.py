@@ -132,7 +132,9 @@ class _Cloud:
         wanted = request.method, request.target.removeprefix(_ADMIN).partition("?")[0]
         match wanted:
             case "GET", "health":
-                return _json({"instance": self._instance, "pid": os.getpid(), "live": self._parts.live.enabled})
+                live = self._parts.live
+                told = {"instance": self._instance, "pid": os.getpid(), "live": live.enabled}
+                return _json({**told, "processes": live.pids()})
             case "GET", "inventory":
                 self._last_request = clock.real_now()
                 with self._parts.gateway.lock:

@@ -65,6 +65,11 @@ class ProcessGroup:
         self._guard = threading.Lock()
         self._closed = False
 
+    def pids(self) -> list[int]:
+        """The ids of the processes that run."""
+        with self._guard:
+            return sorted(pid for pid, process in self._running.items() if process.poll() is None)
+
     def start(
         self,
         command: Sequence[str],

@@ -1,0 +1,75 @@
+"""Stands for the platform's image: `serve` answers with the model's text, other commands do as they are told."""
+
+import json
+import os
+import sys
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def _answer(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", "text/plain")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_GET(self) -> None:
+        self._answer(200, b"")
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if body == b"die":
+            os._exit(3)
+        if body == b"bad":
+            self._answer(400, b"no such feature")
+            return
+        model = (Path(os.environ["SM_MODEL_DIR"]) / "model.txt").read_text()
+        self._answer(200, f"{model}({body.decode()}) for {self.headers['Accept']}".encode())
+
+
+def serve() -> int:
+    if (Path(os.environ["SM_MODEL_DIR"]) / "model.txt").read_text() == "broken":
+        print("this model can't be loaded")
+        return 7
+    port = int(os.environ["SAGEMAKER_BIND_TO_PORT"])
+    ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
+    return 0
+
+
+def main(arguments: list[str]) -> int:
+    match arguments:
+        case ["serve"]:
+            return serve()
+        case ["say", *words]:
+            print(*words)
+        case ["exit", code]:
+            print("leaving with", code)
+            return int(code)
+        case ["sleep", seconds]:
+            print("sleeping", flush=True)
+            time.sleep(float(seconds))
+        case ["environment"]:
+            print(json.dumps(dict(os.environ), sort_keys=True))
+        case ["fail-until", attempt]:
+            return 0 if os.environ["AWS_BATCH_JOB_ATTEMPT"] == attempt else 1
+        case ["put", bucket, key]:
+            import boto3
+
+            boto3.client("s3").put_object(Bucket=bucket, Key=key, Body=b"from the job")
+        case ["lambda", handler]:
+            event = json.load(sys.stdin)
+            result = {"result": {"handler": handler, "event": event}}
+            Path(os.environ["STAGECRAFT_LAMBDA_RESULT"]).write_text(json.dumps(result))
+        case _:
+            print("unknown command", arguments)
+            return 64
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
