@@ -238,8 +238,7 @@ class ModelRegistry(pulumi.ComponentResource):
                 ["sagemaker:DescribeModelPackage", "sagemaker:DescribeModelPackageGroup"],
                 [*known["groups"], *known["packages"]],
             ),
-            # Listing versions takes no resource.
-            iam.allow(["sagemaker:ListModelPackages"], ["*"]),
+            iam.allow(["sagemaker:ListModelPackages"], known["groups"]),
             iam.allow(
                 ["ssm:GetParameter", "ssm:GetParameters", "ssm:GetParametersByPath"],
                 [*known["pointers"], *known["pointer_paths"]],
@@ -256,7 +255,7 @@ class ModelRegistry(pulumi.ComponentResource):
                 ["sagemaker:AddTags", "sagemaker:CreateModelPackage", "sagemaker:DescribeModelPackage"],
                 [*known["groups"], *known["packages"]],
             ),
-            iam.allow(["sagemaker:ListModelPackages"], ["*"]),
+            iam.allow(["sagemaker:ListModelPackages"], known["groups"]),
             iam.allow(
                 ["ssm:GetParameter", "ssm:GetParameters"],
                 known["pointers"],

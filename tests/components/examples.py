@@ -49,7 +49,7 @@ def example(name: str) -> dict[str, Any]:
             "model": "churn",
             "artifacts_bucket": "artifacts",
             "model_package_arn": PACKAGE,
-            "alarms": {"topic_arn": "arn:t", "runbook_url": "docs/runbooks/endpoint.md"},
+            "alarms": {"topic_arn": "arn:t", "runbook_url": "https://runbooks.example.com/endpoint"},
         },
         "FeatureStore": {
             "views": [view()],

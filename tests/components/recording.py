@@ -9,6 +9,8 @@ import pulumi
 from pulumi.runtime import mocks as runtime_mocks
 from pulumi.runtime.settings import SETTINGS, set_root_resource
 
+from twin.wire import SIGNATURE
+
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
 
@@ -43,6 +45,31 @@ class Registration:
     name: str
     inputs: dict[str, Any]
 
+    @property
+    def kind(self) -> str:
+        """`Bucket` of `aws:s3/bucket:Bucket`."""
+        return self.type.rpartition(":")[2]
+
+
+class Monitor(runtime_mocks.MockMonitor):
+    """The mocks' monitor, which also keeps what a request says beside its inputs."""
+
+    def __init__(self, recording: "Recording") -> None:
+        super().__init__(recording)
+        self._recording = recording
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802  # the protocol's own name
+        answer = super().RegisterResource(request)
+        self._recording.requests[request.name] = {
+            "urn": answer.urn,
+            "parent": request.parent,
+            "protect": bool(request.protect),
+            "propertyDependencies": {
+                key: sorted(value.urns) for key, value in request.propertyDependencies.items()
+            },
+        }
+        return answer
+
 
 @dataclass
 class Recording(pulumi.runtime.Mocks):
@@ -53,6 +80,9 @@ class Recording(pulumi.runtime.Mocks):
     invokes: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     outputs: dict[str, Any] = field(default_factory=dict)
     options: dict[str, pulumi.ResourceOptions] = field(default_factory=dict)
+    """Name → options, in the order of the program."""
+    requests: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Name → what else was said when it was registered."""
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> dict[str, Any]:
         self.invokes.append((args.token, dict(args.args)))
@@ -62,20 +92,23 @@ class Recording(pulumi.runtime.Mocks):
         return answers[args.token]
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
-        self.resources.append(Registration(args.typ, args.name, args.inputs))
-        if not args.typ.startswith("aws:"):
-            return None, dict(args.inputs)
-        service = args.typ.split(":")[1].split("/")[0]
-        state = {
-            "arn": f"arn:aws:{service}:{REGION}:{ACCOUNT}:{args.name}",
-            "name": args.name,
-            "keyId": f"id-of-{args.name}",
-            "repositoryUrl": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/{args.name}",
-            "ipv6CidrBlock": "2600:1f18:1234:5600::/56",
-            "latestVersion": 1,
-            **args.inputs,
-        }
-        return f"{args.name}-id", state
+        registration = Registration(args.typ, args.name, args.inputs)
+        self.resources.append(registration)
+        return (f"{args.name}-id" if args.typ.startswith("aws:") else None), _state(registration)
+
+    def judged(self) -> list[dict[str, Any]]:
+        """The resources as entries of a state, which is how packs and the estimator take them."""
+        return [
+            {
+                "type": each.type,
+                "custom": each.type.startswith("aws:"),
+                "id": f"{each.name}-id",
+                "inputs": _plain(each.inputs),
+                "outputs": _plain(_state(each)),
+                **self.requests[each.name],
+            }
+            for each in self.resources
+        ]
 
     def of(self, kind: str) -> list[Registration]:
         """The resources of a type, by the end of its token."""
@@ -88,11 +121,37 @@ class Recording(pulumi.runtime.Mocks):
         return found[0]
 
 
+def _state(registration: Registration) -> dict[str, Any]:
+    """What a resource became: its inputs, and what every service answers."""
+    if not registration.type.startswith("aws:"):
+        return dict(registration.inputs)
+    name, service = registration.name, registration.type.split(":")[1].split("/")[0]
+    return {
+        "arn": f"arn:aws:{service}:{REGION}:{ACCOUNT}:{name}",
+        "name": name,
+        "keyId": f"id-of-{name}",
+        "repositoryUrl": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/{name}",
+        "ipv6CidrBlock": "2600:1f18:1234:5600::/56",
+        "latestVersion": 1,
+        **registration.inputs,
+    }
+
+
+def _plain(properties: dict[str, Any]) -> dict[str, Any]:
+    """Secrets without their mark: packs see through it."""
+    return {
+        key: value["value"] if isinstance(value, dict) and SIGNATURE in value else value
+        for key, value in properties.items()
+    }
+
+
 @contextlib.contextmanager
 def _fresh_runtime(recording: Recording, stack: str, preview: bool) -> Iterator[None]:
     # The root resource outlives a run, and with it the last run's transformations.
     set_root_resource(None)  # type: ignore[arg-type]  # what it is before the first run
-    pulumi.runtime.set_mocks(recording, project="stagecraft", stack=stack, preview=preview)
+    pulumi.runtime.set_mocks(
+        recording, project="stagecraft", stack=stack, preview=preview, monitor=Monitor(recording)
+    )
     SETTINGS.rpc_manager.clear()
     SETTINGS.outputs.clear()
     try:

@@ -111,7 +111,6 @@ UNSCOPED = {
     "cloudwatch:PutMetricData",
     "ecr:GetAuthorizationToken",
     "ecs:DiscoverPollEndpoint",
-    "sagemaker:ListModelPackages",
 }
 
 

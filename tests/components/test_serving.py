@@ -70,7 +70,7 @@ def test_alarms_tell_somebody_what_to_do():
     for alarm in alarms:
         assert alarm.inputs["alarmActions"] == ["arn:t"]
         assert alarm.inputs["actionsEnabled"] is True
-        assert "docs/runbooks/endpoint.md" in alarm.inputs["alarmDescription"]
+        assert "https://runbooks.example.com/endpoint" in alarm.inputs["alarmDescription"]
 
 
 @pytest.mark.parametrize(
