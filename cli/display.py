@@ -209,6 +209,11 @@ class Display:
                 self._console.print(f"    {escape(line)}", highlight=False, soft_wrap=True)
 
 
+def _waits(violation: Violation) -> bool:
+    """Whether a finding only says that a value is not known yet."""
+    return violation.level == "advisory" and violation.message.startswith("cannot judge")
+
+
 def _change(change: PropertyChange) -> Text:
     style = "magenta" if change.replaces else "yellow"
     text = Text.assemble((change.path, style), ": ")
