@@ -1,5 +1,6 @@
 """`python -m twin.aws.provider [engine address]`: the plugin process."""
 
+import os
 import signal
 import sys
 
@@ -8,11 +9,12 @@ from twin.aws.provider.clients import isolate_environment
 
 def main() -> int:
     """Serves the provider."""
+    engine = os.getppid()
     isolate_environment()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the engine decides; it sends Cancel, then SIGTERM
     from twin.aws.provider.server import serve
 
-    return serve()
+    return serve(engine)
 
 
 if __name__ == "__main__":

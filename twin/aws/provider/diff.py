@@ -152,10 +152,7 @@ def equivalent(wanted: Any, actual: Any, previous: Any = None) -> bool:
             return False
         if not isinstance(previous, dict):
             return True
-        return all(
-            key in wanted or equivalent(previous.get(key), value) or key not in previous
-            for key, value in actual.items()
-        )
+        return all(key in wanted or equivalent(previous.get(key), value) for key, value in actual.items())
     if isinstance(wanted, list) and isinstance(actual, list):
         if len(wanted) != len(actual):
             return False

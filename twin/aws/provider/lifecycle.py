@@ -242,8 +242,10 @@ class Lifecycle:
         olds = {**old.inputs, **old.state}
         op = self.operation(adapter, urn, news, identifier=old.id)
         changed = frozenset(self.diff(adapter, urn, old.inputs or old.state, news).properties)
-        if not changed:  # the engine finishes a creation that failed half-way: everything is set again
+        if not changed:  # the engine finishes a creation that failed half-way: what is not there yet is set
             changed = frozenset(news) & adapter.changes_in_place(self._cloud)
+            actual = self._read(adapter, op, olds) or {}
+            olds = {**{name: olds[name] for name in olds if name not in actual}, **actual}
         if "tags" in changed and adapter.tagging is not None:
             before = old.state.get("tagsAll") or old.inputs.get("tags") or {}
             target = str(olds.get(adapter.tagging.target) or op.id)

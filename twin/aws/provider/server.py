@@ -13,10 +13,15 @@ from twin.aws.provider.servicer import Provider
 
 _MESSAGE_LIMIT: Final = 400 * 1024 * 1024
 _WORKERS: Final = 32
+_WATCH_SECONDS: Final = 0.5
 
 
-def serve() -> int:
-    """Serves on a free port of 127.0.0.1, which is the only thing printed on stdout."""
+def serve(engine: int) -> int:
+    """Serves on a free port of 127.0.0.1, which is the only thing printed on stdout.
+
+    Args:
+        engine: The process that started this one; when it is gone, nobody would stop this one.
+    """
     server = grpc.server(
         futures.ThreadPoolExecutor(max_workers=_WORKERS, thread_name_prefix="rpc"),
         options=[
@@ -31,14 +36,7 @@ def serve() -> int:
     server.start()
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
-    _wait(stopped)
+    while not stopped.wait(_WATCH_SECONDS) and os.getppid() == engine:
+        pass
     server.stop(grace=1).wait()
     return 0
-
-
-def _wait(stopped: threading.Event) -> None:
-    """Until Cancel, or until the engine that started this process is gone: nobody would stop it then."""
-    parent = os.getppid()
-    while not stopped.wait(0.5):
-        if os.getppid() != parent:
-            return

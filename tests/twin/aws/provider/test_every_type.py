@@ -4,12 +4,15 @@ from typing import Any
 
 import pytest
 
+from tests.twin.aws.provider import samples, samples_ec2
 from tests.twin.aws.provider.plugin import Plugin, Resource
-from tests.twin.aws.provider.samples import SAMPLES, Sample, values
+from tests.twin.aws.provider.samples import Sample, values
 from twin.aws.provider import schema
 from twin.aws.provider.diff import is_zero
 from twin.aws.provider.registry import adapter_for, all_tokens
 from twin.wire import UNKNOWN, Archive, Asset
+
+SAMPLES = [*samples.SAMPLES, *samples_ec2.EC2]
 
 
 def test_every_type_has_a_sample() -> None:
