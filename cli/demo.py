@@ -228,11 +228,14 @@ class _Demo:
         curated = self._clients.bucket(self._outputs["buckets"]["curated"])
         try:
             self._run_job("quality", "quality", {"STAGECRAFT_VIEW": demo_data.VIEW})
-        except DemoError:
+        except DemoError as error:
+            if not ingested.added:
+                raise
             # What the gate refuses would be refused by every later run as well; its report stays.
-            if ingested.added:
-                self._clients.bucket(self._outputs["buckets"]["raw"]).delete(ingested.key)
-            raise
+            self._clients.bucket(self._outputs["buckets"]["raw"]).delete(ingested.key)
+            raise DemoError(
+                "quality", f"{error}. The demo has taken its file out of raw again", error.tail
+            ) from error
         body = curated.get(layout.report_key(demo_data.VIEW, ingested.sha256))
         if body is None:
             raise DemoError("quality", f"the job left no report of {ingested.uri}")
