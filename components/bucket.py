@@ -59,6 +59,14 @@ def lifecycle_rules(settings: BucketSettings) -> list[aws.s3.BucketLifecycleConf
     return rules
 
 
+@dataclass(frozen=True)
+class SecureBucket:
+    """A bucket, and the policy that must be in force before others rely on it."""
+
+    bucket: aws.s3.Bucket
+    policy: aws.s3.BucketPolicy
+
+
 def secure_bucket(
     parent: pulumi.Resource,
     name: str,
@@ -68,9 +76,9 @@ def secure_bucket(
     kms_key_arn: pulumi.Input[str],
     tags: Tags,
     allow_data_loss: bool,
-    log_bucket: pulumi.Input[str] | None = None,
-) -> aws.s3.Bucket:
-    """A bucket with all that keeps it safe; one without a `log_bucket` is where access logs go to."""
+    log_target: SecureBucket | None = None,
+) -> SecureBucket:
+    """A bucket with all that keeps it safe; one without a `log_target` is where access logs go to."""
     options = pulumi.ResourceOptions(parent=parent)
     bucket = aws.s3.Bucket(
         name, force_destroy=allow_data_loss, tags=tags, opts=data_options(parent, allow_data_loss)
@@ -109,12 +117,12 @@ def secure_bucket(
         rule=aws.s3.BucketOwnershipControlsRuleArgs(object_ownership="BucketOwnerEnforced"),
         opts=options,
     )
-    aws.s3.BucketPolicy(
+    policy = aws.s3.BucketPolicy(
         f"{name}-policy",
         bucket=bucket.id,
         policy=pulumi.Output.all(bucket.arn, cloud.account).apply(
             lambda known: iam.bucket_policy(
-                known[0], *([iam.access_log_delivery(*known)] if log_bucket is None else [])
+                known[0], *([iam.access_log_delivery(*known)] if log_target is None else [])
             )
         ),
         opts=options,
@@ -126,20 +134,21 @@ def secure_bucket(
         rules=lifecycle_rules(settings),
         opts=pulumi.ResourceOptions(parent=parent, depends_on=[versioning]),
     )
-    if log_bucket is not None:
+    if log_target is not None:
+        # S3 takes a target only once that bucket's policy lets it write there.
         aws.s3.BucketLogging(
             f"{name}-logging",
             bucket=bucket.id,
-            target_bucket=log_bucket,
+            target_bucket=log_target.bucket.id,
             target_prefix=f"{name}/",
             target_object_key_format=aws.s3.BucketLoggingTargetObjectKeyFormatArgs(
                 partitioned_prefix=aws.s3.BucketLoggingTargetObjectKeyFormatPartitionedPrefixArgs(
                     partition_date_source="EventTime"
                 )
             ),
-            opts=options,
+            opts=pulumi.ResourceOptions(parent=parent, depends_on=[log_target.policy]),
         )
-    return bucket
+    return SecureBucket(bucket, policy)
 
 
 def _transitions(retention: int | None) -> list[aws.s3.BucketLifecycleConfigurationRuleTransitionArgs]:

@@ -127,7 +127,7 @@ class DataLake(pulumi.ComponentResource):
             tags=self._tags,
             allow_data_loss=self._allow_data_loss,
         )
-        made = {"access-logs": logs.id}
+        made = {"access-logs": logs.bucket.id}
         for role in BUCKETS:
             made[role] = secure_bucket(
                 self,
@@ -137,8 +137,8 @@ class DataLake(pulumi.ComponentResource):
                 kms_key_arn=self.kms_key_arn,
                 tags=self._tags,
                 allow_data_loss=self._allow_data_loss,
-                log_bucket=logs.id,
-            ).id
+                log_target=logs,
+            ).bucket.id
         return made
 
     def _catalog(self) -> pulumi.Output[str]:
