@@ -28,6 +28,11 @@ class Project:
     program: Path
     stack_folder: Path
 
+    @property
+    def program_folder(self) -> Path:
+        """The folder of the program: where it runs, and where relative paths in assets start."""
+        return self.program if self.program.is_dir() else self.program.parent
+
     def stack_file(self, stack: str) -> Path:
         """The configuration file of a stack."""
         return self.stack_folder / f"Pulumi.{stack}.yaml"

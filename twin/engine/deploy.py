@@ -63,6 +63,7 @@ def deploy(session: Session, other_stack: OtherStack) -> None:
                 config=config,
                 secret_keys=secret_keys,
                 organization=setup.organization,
+                folder=setup.project.program_folder,
             )
         )
         # Closed in reverse: the program ends first, then what it had asked for is brought to its end.
@@ -70,6 +71,7 @@ def deploy(session: Session, other_stack: OtherStack) -> None:
         program = ProgramProcess(
             Program(
                 path=setup.project.program,
+                folder=setup.project.program_folder,
                 project=setup.project.name,
                 stack=setup.stack,
                 organization=setup.organization,

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any, Final
 
 from twin.engine import urns
@@ -234,8 +235,6 @@ def ordered(resources: Iterable[ResourceState]) -> list[ResourceState]:
 
 def dump(deployment: Deployment, encryption: Encryption, cli_version: str) -> dict[str, Any]:
     """The document of a deployment, as `pulumi stack export` writes it."""
-    from hashlib import sha256
-
     body: dict[str, Any] = {
         "manifest": {
             "time": now(),
@@ -297,6 +296,10 @@ def check(document: Any, stack: str | None = None) -> list[str]:
     if not isinstance(body, dict):
         return ["the document has no `deployment`"]
     problems: list[str] = []
+    manifest = body.get("manifest") or {}
+    magic = sha256(str(manifest.get("version", "")).encode()).hexdigest()
+    if manifest.get("magic") and manifest["magic"] != magic:
+        problems.append("the manifest's magic does not fit its version: the document was damaged or edited")
     provider = body.get("secrets_providers") or {}
     if provider and provider.get("type") != "passphrase":
         problems.append(f"secrets provider {provider.get('type')!r}: only `passphrase` is read")

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 from twin import wire
+from twin.engine.assets import hashed
 from twin.engine.errors import UnsupportedError
 from twin.engine.urns import AliasSpec
 from twin.wire import from_struct, unwrap
@@ -95,12 +97,13 @@ def refuse_unsupported(request: Any) -> None:
         )
 
 
-def goal_of(request: Any) -> Goal:
-    """A registration request as a goal. Raises UnsupportedError."""
+def goal_of(request: Any, folder: Path) -> Goal:
+    """A registration request as a goal; relative paths of assets start from the folder. Raises StepError."""
     refuse_unsupported(request)
     inputs, property_dependencies = _resolved(
         from_struct(request.object),
         {key: list(deps.urns) for key, deps in request.propertyDependencies.items()},
+        folder,
     )
     return Goal(
         type=request.type,
@@ -129,30 +132,32 @@ def goal_of(request: Any) -> Goal:
 
 
 def _resolved(
-    inputs: Mapping[str, Any], dependencies: dict[str, list[str]]
+    inputs: Mapping[str, Any], dependencies: dict[str, list[str]], folder: Path
 ) -> tuple[dict[str, Any], dict[str, list[str]]]:
     """Inputs with output values taken apart: what they depend on is noted, secrecy stays."""
     resolved: dict[str, Any] = {}
     for key, value in inputs.items():
         found: set[str] = set(dependencies.get(key, ()))
-        resolved[key] = _flat(value, found)
+        resolved[key] = _flat(value, found, folder)
         if found:
             dependencies[key] = sorted(found)
     return resolved, {key: listed for key, listed in sorted(dependencies.items()) if listed}
 
 
-def _flat(value: Any, found: set[str]) -> Any:
+def _flat(value: Any, found: set[str], folder: Path) -> Any:
     if isinstance(value, wire.OutputValue):
         found.update(value.dependencies)
-        inner = _flat(value.value, found)
+        inner = _flat(value.value, found, folder)
         return wire.Secret(inner) if value.secret and not isinstance(inner, wire.Secret) else inner
     if isinstance(value, wire.Secret):
-        inner = _flat(value.value, found)
+        inner = _flat(value.value, found, folder)
         return inner if isinstance(inner, wire.Secret) else wire.Secret(inner)
     if isinstance(value, dict):
-        return {key: _flat(item, found) for key, item in value.items()}
+        return {key: _flat(item, found, folder) for key, item in value.items()}
     if isinstance(value, list):
-        return [_flat(item, found) for item in value]
+        return [_flat(item, found, folder) for item in value]
+    if isinstance(value, wire.Asset | wire.Archive):
+        return hashed(value, folder)
     return value
 
 

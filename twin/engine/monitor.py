@@ -4,6 +4,7 @@ import threading
 import traceback
 from collections.abc import Callable, Mapping
 from concurrent import futures
+from pathlib import Path
 from typing import Any, Final
 
 import grpc
@@ -42,6 +43,7 @@ _OLD_FEATURE_NAMES: Final = frozenset(
 )
 _TRANSFORM_SECONDS: Final = 300.0
 _MOST_THREADS: Final = 4096
+_REFUSED_OPTIONS: Final = ("env_var_mappings", "hide_diff", "hooks", "replace_with", "replacement_trigger")
 
 OtherStack = Callable[[str], Mapping[str, Any] | None]
 """The outputs of another stack, by its name; None if there is no such stack."""
@@ -61,6 +63,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         config: Mapping[str, str],
         secret_keys: tuple[str, ...],
         organization: str,
+        folder: Path,
     ) -> None:
         self._run = run
         self._registrar = registrar
@@ -70,6 +73,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         self._config = config
         self._secret_keys = secret_keys
         self._organization = organization
+        self._folder = folder
         self._stack_transforms: list[Any] = []
         self._transforms: dict[str, list[Any]] = {}
         self._parents: dict[str, str] = {}
@@ -103,7 +107,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
 
         def register() -> Any:
             transformed = self._transformed(request, urn)
-            goal = goal_of(transformed)
+            goal = goal_of(transformed, self._folder)
             with self._mutex:
                 self._parents[urn] = request.parent
                 self._transforms[urn] = list(request.transforms)
@@ -352,8 +356,11 @@ def _take_options(request: Any, options: Any) -> None:
     request.deleteBeforeReplace = options.delete_before_replace
     if options.HasField("custom_timeouts"):
         request.customTimeouts.CopyFrom(options.custom_timeouts)
-    for name in ("replace_with", "replacement_trigger", "hooks"):
-        if name in {descriptor.name for descriptor, _ in options.ListFields()}:
+    asked = {descriptor.name for descriptor, _ in options.ListFields()}
+    if not options.hooks.ListFields():
+        asked.discard("hooks")
+    for name in _REFUSED_OPTIONS:
+        if name in asked:
             raise UnsupportedError(f"a transform set `{name}`, which the twin's engine does not support")
 
 

@@ -26,6 +26,7 @@ class Program:
 
     path: Path
     """The folder with `__main__.py`, or a file."""
+    folder: Path
     project: str
     stack: str
     organization: str
@@ -62,14 +63,13 @@ class ProgramProcess:
             "PULUMI_STACK": program.stack,
             "PULUMI_DRY_RUN": "true" if preview else "false",
         }
-        folder = program.path if program.path.is_dir() else program.path.parent
         self._process = subprocess.Popen(
             [*tether.command("twin.engine.program_main"), json.dumps(told)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env=_with_checkout(environment),
-            cwd=folder,
+            cwd=program.folder,
             text=True,
             errors="replace",
             start_new_session=True,

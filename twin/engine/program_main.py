@@ -9,7 +9,6 @@ import os
 import runpy
 import sys
 import traceback
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
 
 from twin.engine.engine_service import CHANNEL_OPTIONS
 from twin.engine.program import SHOWN
+from twin.engine.threads import ElasticExecutor
 
 
 class _QuietEngine:
@@ -63,7 +63,7 @@ def main() -> int:
 
     loop = asyncio.new_event_loop()
     # Each registration waits for its answer in a thread: too few of them would serialise the deployment.
-    loop.set_default_executor(ThreadPoolExecutor(max_workers=told["threads"]))
+    loop.set_default_executor(ElasticExecutor(told["threads"]))
     asyncio.set_event_loop(loop)
     try:
         loop.run_until_complete(run_in_stack(lambda: _run(program)))

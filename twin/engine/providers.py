@@ -47,9 +47,8 @@ class PluginOptions:
 
     folders: Sequence[Path]
     environment: Mapping[str, str]
-    root: Path
     program: Path
-    """The program's folder, where dynamic providers find its modules."""
+    """The program's folder: where plugins run, as paths in assets start there."""
     engine_address: str
     tell: Callable[[str], None] = field(default=lambda _line: None)
 
@@ -231,7 +230,7 @@ class Providers:
         if package == DYNAMIC:
             paths = [str(options.program), *filter(None, [environment.get("PYTHONPATH")])]
             environment["PYTHONPATH"] = os.pathsep.join(paths)
-        process = PluginProcess(package, command, environment, options.tell, options.root)
+        process = PluginProcess(package, command, environment, options.tell, options.program)
         with self._mutex:
             self._open.append(process)
         return process

@@ -159,6 +159,7 @@ class Registrar:
             state.created = state.modified = now()
         else:
             state.outputs, state.created = old.outputs, old.created
+            state.source_position, state.unknown = old.source_position, old.unknown
             state.modified = now() if changes else old.modified
             state = old if state == old else state
         with self._run.step(op, claim.urn, goal.parent, changes):
@@ -184,6 +185,7 @@ class Registrar:
             state.created = state.modified = now()
         else:
             state.id, state.created = old.id, old.created
+            state.source_position, state.unknown = old.source_position, old.unknown
             state.modified = now() if changed else old.modified
             state = old if state == old else state
         op = (

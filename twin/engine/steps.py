@@ -100,8 +100,7 @@ class Steps:
         with run.slots:
             run.check_going()
             with run.step(Op.UPDATE, state.urn, goal.parent, changes):
-                state.id, state.created = old.id, old.created
-                state.import_id = state.import_id or old.import_id
+                _carry_on(state, old)
                 number = self._journal.begin("updating", copy_of(state, outputs=old.outputs))
                 outcome = self._called(number, call)
                 self._take(state, outcome)
@@ -112,8 +111,8 @@ class Steps:
 
     def keep(self, work: Work, old: ResourceState, state: ResourceState) -> ResourceState:
         """Leaves a resource as it is; only the record of what the program wants may be another."""
-        state.id, state.created, state.modified = old.id, old.created, old.modified
-        state.import_id = state.import_id or old.import_id
+        _carry_on(state, old)
+        state.modified = old.modified
         state.outputs = operations.marked_secret(old.outputs, state.inputs, state.additional_secret_outputs)
         kept = old if state == old else state
         with self._run.step(Op.SAME, state.urn, work.goal.parent):
@@ -199,6 +198,12 @@ def record(goal: Goal, urn: str, reference: str, inputs: Mapping[str, Any]) -> R
         ignore_changes=goal.ignore_changes,
         replace_on_changes=goal.replace_on_changes,
     )
+
+
+def _carry_on(state: ResourceState, old: ResourceState) -> None:
+    """What stays a resource's own as long as it stands."""
+    state.id, state.created, state.import_id = old.id, old.created, old.import_id
+    state.source_position, state.unknown = old.source_position, old.unknown
 
 
 def _refuse_unfinished(outcome: Outcome) -> None:

@@ -18,11 +18,14 @@ from google.protobuf import empty_pb2
 from google.rpc import code_pb2, status_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
+from twin.engine.engine_service import CHANNEL_OPTIONS
 from twin.engine.tether import hold_if_told
 from twin.wire import PLAIN, UNKNOWN, from_struct, to_struct, unwrap
 
 CLOUD = Path(os.environ["TOY_CLOUD"])
 SECRETS = os.environ.get("TOY_ACCEPTS_SECRETS") == "1"
+PREVIEWS = os.environ.get("TOY_PREVIEWS") != "0"
+DIFF = os.environ.get("TOY_DIFF", "")
 
 
 def _plain(struct) -> dict:
@@ -75,7 +78,7 @@ class Toy(provider_pb2_grpc.ResourceProviderServicer):
         self.config = from_struct(request.args)
         _log("Configure", config=self.config, environment=sorted(os.environ))
         return provider_pb2.ConfigureResponse(
-            acceptSecrets=SECRETS, supportsPreview=True, acceptResources=False
+            acceptSecrets=SECRETS, supportsPreview=PREVIEWS, acceptResources=False
         )
 
     def Check(self, request, context):
@@ -93,6 +96,16 @@ class Toy(provider_pb2_grpc.ResourceProviderServicer):
         olds, news = from_struct(request.old_inputs), from_struct(request.news)
         changed = sorted(key for key in set(olds) | set(news) if olds.get(key) != news.get(key))
         replaces = [key for key in changed if key in ("fixed", "first", "name")]
+        if DIFF == "unknown":
+            return provider_pb2.DiffResponse(changes=provider_pb2.DiffResponse.DIFF_UNKNOWN)
+        if DIFF == "detailed":
+            kinds = provider_pb2.PropertyDiff
+            detailed = {
+                key: kinds(kind=kinds.UPDATE_REPLACE if key in replaces else kinds.UPDATE) for key in changed
+            }
+            return provider_pb2.DiffResponse(
+                changes=provider_pb2.DiffResponse.DIFF_SOME, detailedDiff=detailed, hasDetailedDiff=True
+            )
         kind = provider_pb2.DiffResponse.DIFF_SOME if changed else provider_pb2.DiffResponse.DIFF_NONE
         return provider_pb2.DiffResponse(
             changes=kind, replaces=replaces, deleteBeforeReplace="first" in changed, diffs=changed
@@ -114,7 +127,7 @@ class Toy(provider_pb2_grpc.ResourceProviderServicer):
                 context.abort(grpc.StatusCode.ALREADY_EXISTS, f"{identity} exists already")
         outputs = {**told, "made": f"made-{identity}", "echo": told.get("label")}
         draft = _path(identity).with_suffix(".new")
-        draft.write_text(json.dumps({"urn": request.urn, "props": props}))
+        draft.write_text(json.dumps({"urn": request.urn, "props": props}, default=repr))
         draft.replace(_path(identity))
         _obey("after-create", props, context)
         if props.get("partial"):
@@ -134,7 +147,7 @@ class Toy(provider_pb2_grpc.ResourceProviderServicer):
             return provider_pb2.UpdateResponse(properties=to_struct(outputs))
         _log("Update", urn=request.urn, timeout=request.timeout)
         _obey("update", props, context)
-        _path(request.id).write_text(json.dumps({"urn": request.urn, "props": props}))
+        _path(request.id).write_text(json.dumps({"urn": request.urn, "props": props}, default=repr))
         return provider_pb2.UpdateResponse(properties=to_struct(outputs))
 
     def Delete(self, request, context):
@@ -148,6 +161,7 @@ class Toy(provider_pb2_grpc.ResourceProviderServicer):
         if not path.exists():
             return provider_pb2.ReadResponse()
         props = json.loads(path.read_text())["props"]
+        _obey("read", props, context)
         outputs = {**props, "made": f"made-{request.id}", "echo": props.get("label")}
         return provider_pb2.ReadResponse(
             id=request.id, properties=to_struct(outputs), inputs=to_struct(props)
@@ -171,7 +185,7 @@ class Toy(provider_pb2_grpc.ResourceProviderServicer):
 def main() -> None:
     hold_if_told()
     CLOUD.mkdir(parents=True, exist_ok=True)
-    server = grpc.server(futures.ThreadPoolExecutor(max_workers=64))
+    server = grpc.server(futures.ThreadPoolExecutor(max_workers=64), options=CHANNEL_OPTIONS)
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(Toy(), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
