@@ -2,7 +2,6 @@
 
 import base64
 import datetime
-import sys
 from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any
@@ -40,7 +39,7 @@ class Executions:
     def start(self) -> None:
         """Executions that ran when the last process ended are over."""
         for execution in _executions():
-            if execution.exec_status == "RUNNING":
+            if getattr(execution.exec_status, "value", "") == "RUNNING":
                 self._tell(execution, "ABORTED", None, "States.Runtime", _LOST, [])
 
     def _patch_clients(self, boto_client: Any) -> None:
@@ -55,26 +54,29 @@ class Executions:
         )
 
     def _patch_starts(self, module: Any) -> None:
-        runs, host = module.ExecutionWorker.start, self
+        worker_type, host = module.ExecutionWorker, self
+        starts, runs = worker_type.start, worker_type._execution_logic
 
         def start(worker: Any) -> None:
-            if host._gateway is None or host._gateway.replaying:
-                return  # the journal knows how it ended
-            host._running += 1
-            runs(worker)
+            if host._gateway is not None and not host._gateway.replaying:  # the journal knows how it ended
+                starts(worker)
 
-        module.ExecutionWorker.start = start
+        def run(worker: Any) -> None:
+            host._running += 1
+            try:
+                runs(worker)
+            finally:
+                host._running -= 1
+
+        worker_type.start, worker_type._execution_logic = start, run
 
     def _patch_ends(self, module: Any) -> None:
         communication = module.BaseExecutionWorkerCommunication
-        reflect, host = communication.terminated, self
+        reflect = communication.terminated
 
         def terminated(ended: Any) -> None:
-            try:
-                reflect(ended)
-                host._report(ended.execution)
-            finally:
-                host._running -= 1
+            reflect(ended)
+            self._report(ended.execution)
 
         communication.terminated = terminated
 
@@ -113,14 +115,13 @@ class Executions:
 
 
 def _executions(region: str | None = None) -> list[Any]:
-    if "moto.stepfunctions.models" not in sys.modules:
-        return []
-    from moto.stepfunctions.models import stepfunctions_backends  # noqa: PLC0415
+    from moto.core.base_backend import BackendDict  # noqa: PLC0415
 
-    backends = dict(stepfunctions_backends[ACCOUNT])
     return [
         execution
-        for name, backend in backends.items()
+        for backends in list(BackendDict._instances)
+        if backends.backend.__module__.startswith("moto.stepfunctions")
+        for name, backend in list(backends[ACCOUNT].items())
         if region in (None, name)
         for machine in backend.state_machines
         for execution in machine.executions
