@@ -29,7 +29,7 @@ def allow(
 
 
 def resource_statement(
-    principal: Mapping[str, str | list[str]] | str,
+    principal: Mapping[str, str | list[str]],
     actions: Iterable[str],
     resources: Iterable[str],
     *,
@@ -42,7 +42,7 @@ def resource_statement(
     return {
         **statement,
         "Effect": effect,
-        "Principal": principal if isinstance(principal, str) else dict(principal),
+        "Principal": dict(principal),
     }
 
 
@@ -100,7 +100,7 @@ def key_access(key_arn: str) -> Statement:
 def tls_only(actions: str, arns: Iterable[str]) -> Statement:
     """Nothing in the clear, whoever asks."""
     return resource_statement(
-        "*",
+        {"AWS": "*"},
         [actions],
         arns,
         sid="TlsOnly",
@@ -116,13 +116,15 @@ def bucket_policy(bucket_arn: str, *statements: Statement) -> str:
 
 def access_log_delivery(bucket_arn: str, account_id: str) -> Statement:
     """S3 may write the access logs of this account's buckets."""
-    return resource_statement(
+    statement = resource_statement(
         {"Service": "logging.s3.amazonaws.com"},
         ["s3:PutObject"],
         [f"{bucket_arn}/*"],
         sid="AccessLogs",
         conditions={"StringEquals": {"aws:SourceAccount": account_id}},
     )
+    # Tools that look for this grant (moto among them) know a single resource as text only.
+    return {**statement, "Resource": f"{bucket_arn}/*"}
 
 
 def topic_policy(topic_arn: str, account_id: str, services: Iterable[str]) -> str:

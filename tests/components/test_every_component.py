@@ -101,7 +101,7 @@ def test_policies_grant_no_wildcard_action_and_trust_named_services(name: str) -
                 continue
             assert not any(action == "*" or action.endswith(":*") for action in actions)
             principal = statement.get("Principal")
-            assert principal is None or principal != "*"
+            assert principal is None or "*" not in principal.values()
             if "sts:AssumeRole" in actions and principal != {"Service": "ec2.amazonaws.com"}:
                 assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": "123456789012"}}
 
