@@ -194,7 +194,7 @@ EC2 = [
             "description": "HTTPS",
             "tags": {"Name": "it"},
         },
-        {"cidrIpv6": "2001:db8::/32", "toPort": 444},
+        {"description": "HTTPS and more", "toPort": 444},
         {"v": VPC, "g": GROUP},
         {"securityGroupId": "sg-0", "cidrIpv6": None, "cidrIpv4": "0.0.0.0/0"},
     ),
