@@ -52,7 +52,7 @@ def lifecycle_rules(settings: BucketSettings) -> list[aws.s3.BucketLifecycleConf
     if settings.tiered or whole is not None:
         rules.append(_rule("whole", "", whole, _transitions(whole) if settings.tiered else []))
     rules.extend(
-        _rule(f"expire-{prefix.strip('/')}", prefix, days, [])
+        _rule(f"expire-{prefix}", prefix, days, [])
         for prefix, days in sorted(settings.retention_days.items())
         if prefix
     )
