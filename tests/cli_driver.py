@@ -11,6 +11,24 @@ from typing import Any
 CHECKOUT = Path(__file__).resolve().parents[1]
 
 
+LABELLED = """config:
+  aws:region: us-east-1
+  aws:defaultTags:
+    tags: {owner: growth, costCentre: cc-114, dataClassification: internal, environment: dev}
+  stagecraft:environment: dev
+"""
+"""The head of a stack file whose resources carry the labels that the packs ask for."""
+
+
+def waived(*rules: str) -> str:
+    """Lines of a stack file that let a trial program pass rules that are not its point."""
+    lines = "\n".join(
+        f'    - {{rule: {rule}, resource: "*", owner: growth, reason: a trial, expires: "2099-01-01"}}'
+        for rule in rules
+    )
+    return f"  stagecraft:waivers:\n{lines}\n"
+
+
 @dataclass
 class Ran:
     """A command that has ended."""

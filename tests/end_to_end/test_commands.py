@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli_driver import Stagecraft, write_project
+from tests.cli_driver import LABELLED, Stagecraft, waived, write_project
 
-CONFIG = 'config:\n  aws:region: us-east-1\n  trial:owner: growth\n  trial:size: "60"\n'
+CONFIG = LABELLED + waived("S27", "S29") + '  trial:team: growth\n  trial:size: "60"\n'
 PROGRAM = """
 import pulumi
 import pulumi_aws as aws
 
 config = pulumi.Config()
-tags = {"owner": config.require("owner")}
+tags = {"team": config.require("team")}
 tagged = [aws.sqs.Queue(f"tagged-{i}", tags=tags) for i in range(3)]
 aws.sqs.Queue("plain", visibility_timeout_seconds=config.require_int("size"))
 table = aws.dynamodb.Table(
@@ -43,7 +43,7 @@ def test_a_second_up_changes_nothing_and_destroy_leaves_nothing(trial: Stagecraf
     assert first["ok"]
     assert first["changes"]["create"] == 8
     assert first["outputs"]["secret"] == "[secret]"
-    assert first["violations"] == []
+    assert {each["level"] for each in first["violations"]} <= {"advisory"}
     assert first["durationSeconds"] > 0
     second = trial.run("up", "--yes", "--json").object
     assert _ops(second) == {}
@@ -58,7 +58,7 @@ def test_a_second_up_changes_nothing_and_destroy_leaves_nothing(trial: Stagecraf
 
 def test_one_tag_updates_exactly_what_carries_it(trial: Stagecraft) -> None:
     trial.run("up", "--yes", "--json")
-    (trial.project / "Pulumi.local.yaml").write_text(CONFIG.replace("growth", "risk"))
+    (trial.project / "Pulumi.local.yaml").write_text(CONFIG.replace("team: growth", "team: risk"))
     changed = trial.run("up", "--yes", "--json").object
     assert _ops(changed) == {"update": 3}
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from tests.cli_driver import Stagecraft, write_project
+from tests.cli_driver import LABELLED, Stagecraft, waived, write_project
 
 pytestmark = pytest.mark.slow
 
 KILLS = 20
-CONFIG = "config:\n  aws:region: us-east-1\n"
+CONFIG = LABELLED + waived("C11", "C12", "S1", "S2", "S3", "S27", "S29")
 PROGRAM = """
 import pulumi
 import pulumi_aws as aws
