@@ -5,6 +5,7 @@ What `stagecraft policy eval` and the tests' harness stand on.
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -106,12 +107,13 @@ class Evaluator:
     def diagnose(self, resources: Resources) -> list[Diagnostic]:
         """The same, as the packs said it, pack by pack."""
         judged = _judged(resources)
-        found: list[Diagnostic] = []
-        for pack in self._packs:
-            for item in judged:
-                found += pack.analyze(item.inputs)
-            found += pack.analyze_stack(item.outputs for item in judged)
-        return found
+
+        def judge_with(pack: PolicyPack) -> list[Diagnostic]:
+            found = [finding for item in judged for finding in pack.analyze(item.inputs)]
+            return found + pack.analyze_stack(item.outputs for item in judged)
+
+        with ThreadPoolExecutor(max_workers=len(self._packs)) as pool:
+            return [finding for found in pool.map(judge_with, self._packs) for finding in found]
 
     def remediate(self, resources: Resources) -> list[Remediation]:
         """What the packs would rewrite."""

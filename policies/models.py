@@ -1,6 +1,7 @@
 """SageMaker endpoints and what they serve."""
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import Final
 
@@ -34,13 +35,17 @@ def has_local_storage(instance_type: str) -> bool:
 
 def served_by(model: Resource, stack: Stack) -> list[Props]:
     """The variants of the stack that serve a model."""
-    found: list[Props] = []
+    return stack.remember("served by", lambda: _served_by(stack)).get(model.urn, [])
+
+
+def _served_by(stack: Stack) -> dict[str, list[Props]]:
+    found: dict[str, list[Props]] = defaultdict(list)
     for configuration in stack.of(CONFIGURATION):
         for variant in variants(configuration):
             value = None if variant.unknown("modelName") else variant.text("modelName")
             prop = variant.path.partition("[")[0].partition(".")[0]
-            if model in stack.targets(configuration, prop, (MODEL,), value):
-                found.append(variant)
+            for model in stack.targets(configuration, prop, (MODEL,), value):
+                found[model.urn].append(variant)
     return found
 
 

@@ -1,5 +1,6 @@
 """Pods, inside whatever runs them."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -76,6 +77,10 @@ def label(container: Props) -> str:
 
 def namespace_of(resource: Resource, stack: Stack) -> str:
     """The namespace a resource is in, as a name that is the same for all resources in it."""
+    return stack.remember(("namespace of", resource.urn), lambda: _namespace_of(resource, stack))
+
+
+def _namespace_of(resource: Resource, stack: Stack) -> str:
     metadata = resource.props.block("metadata")
     if metadata.unknown("namespace"):
         made = [urn for urn in resource.dependencies("metadata") if urn in stack.by_urn]
@@ -84,10 +89,16 @@ def namespace_of(resource: Resource, stack: Stack) -> str:
                 return namespace_name(stack.by_urn[urn])
         raise CannotJudge("metadata.namespace is not known yet")
     given = metadata.text("namespace", default="default")
+    return stack.remember("namespaces", lambda: _namespaces(stack)).get(given, given)
+
+
+def _namespaces(stack: Stack) -> dict[str, str]:
+    """Every way to say a namespace of the stack → its name."""
+    found: dict[str, str] = {}
     for namespace in stack.of("kubernetes:Namespace"):
-        if given in (namespace.name, namespace_name(namespace), namespace.urn):
-            return namespace_name(namespace)
-    return given
+        name = namespace_name(namespace)
+        found |= dict.fromkeys((namespace.name, name, namespace.urn), name)
+    return found
 
 
 def namespace_name(namespace: Resource) -> str:
@@ -115,11 +126,29 @@ def _expression_holds(expression: Props, labels: Mapping[str, Any]) -> bool:
 
 
 def same_namespace(stack: Stack, resource: Resource, *types: str) -> Iterator[Resource]:
-    """The resources of these types in the namespace of this one."""
+    """The resources of these types in the namespace of this one.
+
+    Raises:
+        CannotJudge: After those that are known, if there are some whose namespace is not.
+    """
     here = namespace_of(resource, stack)
-    for other in stack.of(*types):
-        if namespace_of(other, stack) == here:
-            yield other
+    members, undecided = stack.remember(("by namespace", types), lambda: _by_namespace(stack, types))
+    yield from members.get(here, ())
+    if undecided is not None:
+        raise undecided
+
+
+def _by_namespace(
+    stack: Stack, types: tuple[str, ...]
+) -> tuple[dict[str, list[Resource]], CannotJudge | None]:
+    members: dict[str, list[Resource]] = defaultdict(list)
+    undecided: CannotJudge | None = None
+    for resource in stack.of(*types):
+        try:
+            members[namespace_of(resource, stack)].append(resource)
+        except CannotJudge as error:
+            undecided = error
+    return members, undecided
 
 
 def gpu_count(container: Props, kind: str) -> dict[str, str]:

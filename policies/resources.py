@@ -2,13 +2,16 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from functools import cached_property, lru_cache
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from pulumi_policy import PolicyResource, ResourceValidationArgs
 
+from policies.decoding import props_of
 from policies.values import CannotJudge, Props, plain
+
+T = TypeVar("T")
 
 _SAME: Final[Mapping[str, str]] = {
     "aws:s3:BucketV2": "aws:s3:Bucket",
@@ -46,8 +49,17 @@ class Resource:
     def __init__(
         self,
         source: PolicyResource | ResourceValidationArgs,
+        *,
+        rewritten: bool = False,
     ) -> None:
+        """Describes a resource.
+
+        Args:
+            source: As the SDK hands it over.
+            rewritten: Its properties may have been rewritten since they were last read.
+        """
         self._source = source
+        self._rewritten = rewritten
         self.token: str = source.resource_type
         self.type = short_type(source.resource_type)
         self.name: str = source.name
@@ -57,13 +69,13 @@ class Resource:
     @cached_property
     def props(self) -> Props:
         """Its inputs (in a stack: its outputs)."""
-        return Props(plain(self._source.props))
+        return Props(plain(self._source.props)) if self._rewritten else props_of(self._source.props)
 
     @cached_property
     def provider_props(self) -> Props:
         """Its provider's settings; empty if they are not told."""
         provider = self._source.provider
-        return Props(plain(provider.props) if provider is not None else None)
+        return props_of(provider.props) if provider is not None else Props(None)
 
     @property
     def parent_urn(self) -> str:
@@ -107,6 +119,14 @@ class Stack:
             self._by_type[resource.type].append(resource)
         self._identities: dict[str, dict[str, list[Resource]]] = {}
         self._referrers: dict[tuple[str, str, str], dict[str, list[Resource]]] = {}
+        self._remembered: dict[Hashable, Any] = {}
+
+    def remember(self, key: Hashable, find_out: Callable[[], T]) -> T:
+        """What is found out about the stack once and asked for often; what raises is not remembered."""
+        if key not in self._remembered:
+            self._remembered[key] = find_out()
+        found: T = self._remembered[key]
+        return found
 
     def of(self, *types: str) -> list[Resource]:
         """The resources of these types."""

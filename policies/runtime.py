@@ -23,6 +23,7 @@ from pulumi_policy import (
 )
 
 from policies.catalogue import Finding, Findings, Rule
+from policies.decoding import decode_once, stack_of
 from policies.resources import Resource, Stack, short_type
 from policies.settings import COMMON_SCHEMA, Settings, read_settings
 from policies.values import CannotJudge
@@ -59,6 +60,7 @@ class _Notes(threading.local):
 
 def policies_of(rules: Sequence[Rule]) -> list[Policy]:
     """The pack's policies: one for each rule, and the notes."""
+    decode_once()
     notes = _Notes()
     policies = [_policy(rule, notes) for rule in rules]
     advisory = EnforcementLevel.ADVISORY
@@ -94,7 +96,7 @@ def _policy(rule: Rule, notes: _Notes) -> Policy:
             settings = read_settings(args.get_config(), about.options)
             if settings.reached(about.stage):
                 reporter = _Reporter(rule, settings, report, notes)
-                for subject, findings in rule.judge_stack(Stack(args.resources), settings):
+                for subject, findings in rule.judge_stack(stack_of(args.resources, Stack), settings):
                     reporter(subject, findings)
 
         return StackValidationPolicy(validate=validate_stack, **common)
@@ -116,7 +118,7 @@ def _policy(rule: Rule, notes: _Notes) -> Policy:
         if not settings.reached(about.stage):
             return None
         try:
-            patch = rule.repair(Resource(args), settings)
+            patch = rule.repair(Resource(args, rewritten=True), settings)
         except CannotJudge:
             return None  # the validation says so
         return _patched(args.props, patch) if patch else None

@@ -142,4 +142,4 @@ def pool_has_a_cap(resource: Resource, stack: Stack, settings: Settings) -> Find
     if worst is None:
         raise CannotJudge("the price of its machines is not known")
     if worst > cap:
-        yield f"at its limits it costs ${worst} a month, its cap is ${cap}"
+        yield f"at its limits it costs ${worst} a month, its cap is ${cap:.2f}"

@@ -37,6 +37,7 @@ def _outside_prod(resource: Resource, settings: Settings) -> bool:
         name="experiment-ends",
         title="Experiments end",
         remedy="Give the experiment a tag `ttl` or `expires` (a Kubernetes Job: ttlSecondsAfterFinished).",
+        level="advisory",
     ),
     types=(
         JOB,

@@ -197,7 +197,7 @@ def replicas_are_spread(resource: Resource, stack: Stack, _settings: Settings) -
     """Otherwise all of them may sit on one node."""
     spec = pod_template(resource).spec
     spread = spec.stated("topologySpreadConstraints") or spec.block("affinity").stated("podAntiAffinity")
-    if _several(resource, stack) and not spread:
+    if not spread and _several(resource, stack):
         yield "all its pods may be on one node: nothing spreads them"
 
 

@@ -189,9 +189,13 @@ def bucket_logs_access(bucket: Resource, stack: Stack, _settings: Settings) -> F
     """A bucket that others log to need not log itself: that would never end."""
     if bucket.props.stated("logging", "loggings") or attached(stack, bucket, LOGGING):
         return
-    writers = [*stack.of(LOGGING), *(other for other in stack.of(BUCKET) if other.props.stated("logging"))]
-    if not any(bucket in _log_buckets(writer, stack) for writer in writers):
+    if bucket.urn not in stack.remember("log buckets", lambda: _written_to(stack)):
         yield "nobody can tell who read it: access is not logged"
+
+
+def _written_to(stack: Stack) -> set[str]:
+    writers = [*stack.of(LOGGING), *(other for other in stack.of(BUCKET) if other.props.stated("logging"))]
+    return {target.urn for writer in writers for target in _log_buckets(writer, stack)}
 
 
 def _log_buckets(writer: Resource, stack: Stack) -> list[Resource]:
