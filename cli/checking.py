@@ -1,75 +1,144 @@
-"""`check`: is a stack allowed? It is deployed into a scratch twin, where every value is known, and judged."""
+"""`check`: is a stack allowed, and what will it cost? Planned in a scratch twin, judged, priced."""
 
 import json
-import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
+from typing import Any, Final
 
 import typer
+from rich.console import Console
 
-from cli import deploying
-from cli.deploying import Request, check_settings, console_for, told_in_words
-from cli.display import print_json, summary_object
-from cli.failures import FAILED
-from cli.seeding import seed_approved_versions
+from cli.comparing import Baseline, CompareError, estimate_baseline, find_baseline
+from cli.deploying import check_settings, told_in_words
+from cli.display import visible_outputs
+from cli.estimating import declared_usage, estimate_deployment
+from cli.failures import FAILED, INTERRUPTED, MISUSED, stop
+from cli.planning import Plan, plan
+from cli.reports.findings import Sorted, diagnostics_of, every_pack, rules_in_force
+from cli.reports.formats import Format
+from cli.reports.render import save, show
+from cli.reports.report import Comparison, Costs, Report
 from cli.workspace import Workspace
-from twin.engine.engine import Engine
-from twin.engine.events import Event, Result
+from policies.settings import STAGES
+from pricing import Estimate, Usage, UsageError, diff
+from pricing.money import number
+
+_OPS: Final = ("create", "update", "replace", "delete", "same")
 
 
-def check(workspace: Workspace, *, as_json: bool, state_out: Path | None) -> None:
-    """Prints what the packs say of the stack as it would be; exit 0 allowed, 1 not, 2 bad settings."""
-    console = console_for(as_json=as_json)
-    with told_in_words(console), tempfile.TemporaryDirectory(prefix="stagecraft-check-") as folder:
+def check(
+    workspace: Workspace,
+    *,
+    form: Format,
+    state_out: Path | None = None,
+    against: str | None = None,
+    usage_file: Path | None = None,
+    saved: Sequence[tuple[Format, Path]] = (),
+) -> None:
+    """Prints the verdict; exit 0 allowed, 1 not, 2 bad settings.
+
+    Args:
+        workspace: The stack.
+        form: How the verdict is printed.
+        state_out: Where the planned state is kept, if it is.
+        against: A git ref or state file to compare the cost with.
+        usage_file: Declared usage, over the stack's own.
+        saved: Further formats, each with the file it is written to.
+    """
+    console = Console(stderr=True, highlight=False)
+    began = time.monotonic()
+    with told_in_words(console):
         check_settings(workspace, console)
-        scratch = workspace.scratch(Path(folder))
-        with scratch.cloud(scratch=True) as cloud:
-            result = _planned(scratch, cloud, as_json=as_json)
+        usage, baseline = read_request(workspace, console, usage_file, against)
+        with console.status(f"checking {workspace.stack}"):
+            planned = plan(workspace, packs=True)
+            if planned.result.interrupted:
+                raise typer.Exit(INTERRUPTED)
             if state_out is not None:
-                document = Engine(scratch.setup(cloud, whole=True), _quiet).store.export_document()
-                state_out.write_text(json.dumps(document, indent=4) + "\n", encoding="utf-8")
-    if as_json:
-        told = summary_object(result)
-        told["resources"] = sum(result.changes.values())
-        print_json(told)
-    else:
-        _print_verdict(workspace, result)
-    if not result.ok:
+                _keep(planned.document, state_out, console)
+            estimate = estimate_deployment(planned.deployment, workspace.region, usage)
+            comparison = _compared(baseline, estimate, workspace, usage_file)
+        report = _report(workspace, planned, Costs(estimate, budget_of(workspace), comparison), began)
+    for other, path in saved:
+        try:
+            save(report, other, path)
+        except OSError as error:
+            raise stop(console, f"{path} cannot be written: {error.strerror}", MISUSED) from None
+    show(report, form)
+    if not report.ok:
         raise typer.Exit(FAILED)
 
 
-def _planned(scratch: Workspace, cloud: str, *, as_json: bool) -> Result:
-    """The stack as production will have it: deployed, one version of each model approved, deployed again."""
-    setup = scratch.setup(cloud, whole=True, packs=False)
-    bare = Engine(setup, _quiet, deploying.options()).up()
-    if not bare.ok:
-        return bare
-    seed_approved_versions(bare.outputs, cloud, scratch.region)
-    request = Request(scratch, as_json, options=deploying.options(audit=True))
-    return deploying.run(
-        request,
-        scratch.setup(cloud, whole=True),
-        Engine.up,
-        title=f"check of {scratch.stack}",
-        verb="judged",
-        quiet_if_same=True,
+def read_request(
+    workspace: Workspace, console: Console, usage_file: Path | None, against: str | None
+) -> tuple[Usage, Baseline | None]:
+    """What an estimate is asked to go by; every problem at once, before anything is started."""
+    problems: list[str] = []
+    usage, baseline = Usage(), None
+    try:
+        usage = declared_usage(workspace.setting("usage"), usage_file)
+    except UsageError as error:
+        problems += error.problems
+    try:
+        baseline = find_baseline(against, workspace.project.root) if against else None
+    except CompareError as error:
+        problems.append(str(error))
+    if problems:
+        raise stop(console, "\n  ".join(["nothing was planned:", *problems]), MISUSED)
+    return usage, baseline
+
+
+def budget_of(workspace: Workspace) -> Decimal | None:
+    """The stack's `stagecraft:monthlyBudgetUsd`."""
+    return number(workspace.setting("monthlyBudgetUsd"))
+
+
+def _compared(
+    baseline: Baseline | None, estimate: Estimate, workspace: Workspace, usage_file: Path | None
+) -> Comparison | None:
+    """The change; where there cannot be one, the reason: the verdict does not hang on it."""
+    if baseline is None:
+        return None
+    try:
+        before = estimate_baseline(baseline, workspace, usage_file)
+    except (CompareError, UsageError, ValueError) as error:
+        return Comparison(baseline.what, None, str(error))
+    return Comparison(baseline.what, diff(before, estimate))
+
+
+def _report(workspace: Workspace, planned: Plan, costs: Costs, began: float) -> Report:
+    stage = str(workspace.setting("stage") or STAGES[0])
+    result = planned.result
+    rules = rules_in_force(every_pack(), workspace.setup("", whole=True).policy_config, stage)
+    found = Sorted(diagnostics_of(result.violations), rules)
+    return Report(
+        subject=workspace.stack,
+        source=_source(workspace),
+        stage=stage,
+        environment=str(workspace.setting("environment") or "prod"),
+        resources=len(planned.deployment.resources),
+        rules=rules,
+        violations=found.violations,
+        cannot_judge=found.cannot_judge,
+        waived=found.waived,
+        cost=costs,
+        problems=planned.failures,
+        changes={word: result.changes.get(word, 0) for word in _OPS},
+        outputs=visible_outputs(result.outputs, show_secrets=False),
+        seconds=time.monotonic() - began,
     )
 
 
-def _print_verdict(workspace: Workspace, result: Result) -> None:
-    console = console_for(as_json=False)
-    for problem in result.problems:
-        console.print(f"[red]problem:[/] {problem}", highlight=False)
-    broken = [each for each in result.violations if each.level != "advisory"]
-    remarks = len(result.violations) - len(broken)
-    total = sum(result.changes.values())
-    if result.ok:
-        console.print(f"[green]{workspace.stack} is allowed:[/] {total} resources, {remarks} remarks")
-    else:
-        console.print(
-            f"[bold red]{workspace.stack} is not allowed:[/] "
-            f"{len(broken)} violations, {remarks} remarks, {total} resources"
-        )
+def _source(workspace: Workspace) -> str:
+    """The stack's file, as the repository names it."""
+    path, root = workspace.project.stack_file(workspace.stack), workspace.project.root
+    return path.relative_to(root).as_posix()
 
 
-def _quiet(_event: Event) -> None:
-    """Hears and shows nothing."""
+def _keep(document: Mapping[str, Any], path: Path, console: Console) -> None:
+    try:
+        path.write_text(json.dumps(document, indent=4) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise stop(console, f"{path} cannot be written: {error.strerror}", MISUSED) from None

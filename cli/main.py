@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
+from cli.reports.formats import CostFormat, Format
+
 app = typer.Typer(
     name="stagecraft",
     help="Take an AI product's infrastructure from MVP to production, one stage at a time.",
@@ -15,9 +17,23 @@ app = typer.Typer(
 )
 stack_app = typer.Typer(help="Export and import a stack's state, in Pulumi's format.", no_args_is_help=True)
 app.add_typer(stack_app, name="stack")
+cost_app = typer.Typer(help="What a stack costs, before it is deployed.", invoke_without_command=True)
+app.add_typer(cost_app, name="cost")
+policy_app = typer.Typer(help="Run the policy packs without a stack.", no_args_is_help=True)
+app.add_typer(policy_app, name="policy")
 
 StackOption = Annotated[str, typer.Option("--stack", "-s", help="Stack to work on.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on stdout instead of a drawing.")]
+JsonFlag = Annotated[bool, typer.Option("--json", help="The same as --format json.")]
+FormatOption = Annotated[Format, typer.Option("--format", help="How the verdict is written to stdout.")]
+CostFormatOption = Annotated[CostFormat, typer.Option("--format", help="How the estimate is written.")]
+ReportOption = Annotated[
+    list[str] | None,
+    typer.Option("--report", metavar="FORMAT=FILE", help="Also write a format to a file; may be repeated."),
+]
+UsageOption = Annotated[
+    Path | None, typer.Option("--usage", help="Declared usage (JSON or YAML), over the stack's own.")
+]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 ParallelOption = Annotated[int, typer.Option("--parallel", "-p", min=1, help="Resources at once.")]
 
@@ -109,16 +125,116 @@ def outputs(
 
 @app.command()
 def check(
+    *,
     stack: StackOption = "local",
-    as_json: JsonOption = False,
+    form: FormatOption = Format.TEXT,
+    as_json: JsonFlag = False,
+    against: Annotated[
+        str | None, typer.Option("--against", help="Git ref or state file to compare the cost with.")
+    ] = None,
+    usage: UsageOption = None,
+    report: ReportOption = None,
     state_out: Annotated[
         Path | None, typer.Option("--state-out", help="Keep the planned state (deployment version 3).")
     ] = None,
 ) -> None:
-    """Is this stack allowed? Deploys it into a scratch twin, where every value is known, and judges it."""
-    from cli import checking
+    """Is this stack allowed, and what will it cost? Planned in a scratch twin, where every value is known.
 
-    checking.check(_workspace(stack), as_json=as_json, state_out=state_out)
+    Exit code 0: allowed; 1: not; 2: the settings or the call are wrong.
+    """
+    from cli import checking
+    from cli.reports.formats import targets
+
+    checking.check(
+        _workspace(stack),
+        form=Format.JSON if as_json else form,
+        state_out=state_out,
+        against=against,
+        usage_file=usage,
+        saved=targets(report or ()),
+    )
+
+
+@cost_app.callback()
+def cost(
+    context: typer.Context,
+    *,
+    stack: StackOption = "local",
+    against: Annotated[
+        str | None, typer.Option("--against", help="Git ref or state file to compare with.")
+    ] = None,
+    usage: UsageOption = None,
+    state: Annotated[
+        Path | None, typer.Option("--state", help="Estimate a state file instead of a stack.")
+    ] = None,
+    form: CostFormatOption = CostFormat.TEXT,
+    as_json: JsonFlag = False,
+) -> None:
+    """What a stack costs in an idle, an expected and the worst month; what a change does to it.
+
+    Exit code 0; 1: it cannot be planned; 2: the settings or the call are wrong.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    from cli import costing
+
+    chosen = CostFormat.JSON if as_json else form
+    if state is not None:
+        costing.cost_of_file(state, against=against, usage_file=usage, form=chosen)
+    else:
+        costing.cost_of_stack(_workspace(stack), against=against, usage_file=usage, form=chosen)
+
+
+@cost_app.command("refresh")
+def refresh_prices(
+    region: Annotated[
+        list[str] | None, typer.Option("--region", help="Region to renew or add; may be repeated.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Where to write the snapshot; default: in its place.")
+    ] = None,
+    yes: YesOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Renew the price snapshot from AWS itself, with YOUR AWS credentials; reads prices, makes nothing.
+
+    The only command, beside those that the official Pulumi CLI carries out, that talks to a real cloud.
+    """
+    from cli import price_refresh
+
+    price_refresh.refresh_prices(region or (), out, yes=yes, as_json=as_json)
+
+
+@policy_app.command("eval")
+def evaluate(
+    *,
+    file: Annotated[Path, typer.Option("--file", help="A list of resources, or a Pulumi state file (JSON).")],
+    pack: Annotated[
+        list[str] | None, typer.Option("--pack", help="Pack to run; may be repeated; default: all.")
+    ] = None,
+    stage: Annotated[str, typer.Option("--stage", help="Stage whose rules apply.")] = "govern",
+    environment: Annotated[
+        str, typer.Option("--environment", help="Environment whose levels are in force.")
+    ] = "prod",
+    form: FormatOption = Format.TEXT,
+    as_json: JsonFlag = False,
+    report: ReportOption = None,
+) -> None:
+    """Judge resources by the policy packs, without any stack; anyone's, not only ours.
+
+    Exit code 0: allowed; 1: not; 2: the file or the call is wrong.
+    """
+    from cli import policy_eval
+    from cli.reports.formats import targets
+
+    policy_eval.evaluate(
+        file,
+        packs=pack or (),
+        stage=stage,
+        environment=environment,
+        form=Format.JSON if as_json else form,
+        saved=targets(report or ()),
+    )
 
 
 @app.command()

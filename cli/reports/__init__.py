@@ -1,0 +1,1 @@
+"""What `check`, `policy eval` and `cost` say: one report as data, and a renderer for each format."""
