@@ -103,9 +103,12 @@ def test_whatever_the_properties_are_every_pack_answers(packs, data):
     packs.repair(resources)
 
 
-@pytest.mark.parametrize("wrong", ["text", 3, True, [], {}, [[]], [None], UNKNOWN, {"a": [UNKNOWN]}], ids=repr)
+@pytest.mark.parametrize(
+    "wrong", ["text", 3, True, [], {}, [[]], [None], UNKNOWN, {"a": [UNKNOWN]}], ids=repr
+)
 def test_wrong_types_everywhere_are_answered(packs, wrong):
-    packs.judge([resource(kind, f"r{index}", **dict.fromkeys(NAMES, wrong)) for index, kind in enumerate(TYPES)])
+    properties = dict.fromkeys(NAMES, wrong)
+    packs.judge([resource(kind, f"r{index}", **properties) for index, kind in enumerate(TYPES)])
 
 
 @pytest.mark.parametrize("kind", [dict, list])
