@@ -24,8 +24,10 @@ ADDRESS = ("aws:ec2/eip:Eip", {})
 
 
 def block(made: Made, number: int) -> str:
-    network = ipaddress.IPv6Network(made["v"].state["ipv6CidrBlock"])
-    return str(list(network.subnets(new_prefix=64))[number])
+    text = made["v"].state["ipv6CidrBlock"]
+    if "/" not in text:  # of a resource that does not exist
+        return f"2001:db8:0:{number}::/64"
+    return str(list(ipaddress.IPv6Network(text).subnets(new_prefix=64))[number])
 
 
 def encoded(text: str) -> str:

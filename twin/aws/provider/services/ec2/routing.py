@@ -16,7 +16,7 @@ from twin.aws.provider.services.ec2.resource import (
     entries,
     filtered,
 )
-from twin.wire import UNKNOWN
+from twin.wire import unwrap
 
 _TARGETS: Final[Mapping[str, str]] = {
     "carrierGatewayId": "CarrierGatewayId",
@@ -103,7 +103,7 @@ class RouteTable(Ec2Resource):
 
     def same(self, name: str, left: Any, right: Any) -> bool:
         """The same routes in any order."""
-        if name != "routes" or left is UNKNOWN or right is UNKNOWN:
+        if name != "routes" or unwrap([left, right]).unknown:
             return False
         return _inline(left) == _inline(right)
 

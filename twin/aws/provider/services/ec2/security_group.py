@@ -12,7 +12,7 @@ from twin.aws.provider.services.ec2 import permissions
 from twin.aws.provider.services.ec2.permissions import Atom, check_description, check_inline
 from twin.aws.provider.services.ec2.resource import Ec2Resource, filtered, tag_specifications
 from twin.aws.provider.tagging import as_pairs
-from twin.wire import UNKNOWN
+from twin.wire import unwrap
 
 _DIRECTIONS: Final[Mapping[str, tuple[str, str]]] = {
     "egress": ("IpPermissionsEgress", "SecurityGroupEgress"),
@@ -40,7 +40,7 @@ class _Group(Ec2Resource):
 
     def same(self, name: str, left: Any, right: Any) -> bool:
         """The same rules, however they are put together."""
-        if name not in _DIRECTIONS or left is UNKNOWN or right is UNKNOWN:
+        if name not in _DIRECTIONS or unwrap([left, right]).unknown:
             return False
         return permissions.from_inline(left, "self") == permissions.from_inline(right, "self")
 
