@@ -2,12 +2,15 @@
 
 import fnmatch
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from policies.values import UNKNOWN, CannotJudge
+
+_TRAILING_COMMA: Final = re.compile(r",(\s*[\]}])")
 
 
 @dataclass(frozen=True)
@@ -99,13 +102,21 @@ def statements(document: Any, path: str) -> tuple[Statement, ...]:
 def _parse(text: str) -> tuple[Statement, ...] | str:
     """A document's statements, or what is wrong with it. Kept, because many rules read the same document."""
     try:
-        return tuple(_read(json.loads(text), "it"))
+        return tuple(_read(_loads(text), "it"))
     except CannotJudge as error:
         return error.because
     except RecursionError:
         return "it is nested too deep"
     except ValueError as error:
         return f"it is not JSON ({error})"
+
+
+def _loads(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        # Written by hand, often with a comma too many; what it means is clear all the same.
+        return json.loads(_TRAILING_COMMA.sub(r"\1", text))
 
 
 def _read(document: Any, path: str) -> Iterator[Statement]:

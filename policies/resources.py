@@ -29,7 +29,7 @@ _SAME: Final[Mapping[str, str]] = {
 _IDENTITIES: Final = ("id", "arn", "bucket", "name", "url", "keyId", "targetKeyId")
 """Properties by whose value another resource may refer to one."""
 
-_INTERPOLATION: Final = re.compile(r"^\$\{([^.}\[]+)[.}\[]")
+_INTERPOLATION: Final = re.compile(r"\$\{([^}]*)\}")
 
 
 @lru_cache(maxsize=4096)
@@ -41,6 +41,16 @@ def short_type(token: str) -> str:
         return f"{package}:{name}"
     short = f"{package}:{module.partition('/')[0]}:{name}"
     return _SAME.get(short, short)
+
+
+def interpolated_names(text: str) -> list[str]:
+    """What a text refers to that a template left as it is: `raw` of `${raw.id}`."""
+    return [
+        part
+        for reference in _INTERPOLATION.findall(text)
+        for part in re.split(r"[.\[\]\"' ]+", reference)
+        if part
+    ]
 
 
 class Resource:
@@ -188,8 +198,7 @@ class Stack:
         if kind not in self._identities:
             self._identities[kind] = self._identify(kind)
         index = self._identities[kind]
-        reference = _INTERPOLATION.match(text)
-        candidates = [text, reference.group(1) if reference else "", text.rpartition(":::")[2]]
+        candidates = [text, *interpolated_names(text), text.rpartition(":::")[2]]
         return next((index[item] for item in candidates if item and item in index), [])
 
     def _identify(self, kind: str) -> dict[str, list[Resource]]:

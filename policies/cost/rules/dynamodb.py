@@ -1,7 +1,7 @@
 """What tables cost while nobody reads them."""
 
 from policies.catalogue import About, Findings, joined_rule
-from policies.resources import Resource, Stack
+from policies.resources import Resource, Stack, interpolated_names
 from policies.settings import Settings
 
 TABLE = "aws:dynamodb:Table"
@@ -37,9 +37,10 @@ def _scales(target: Resource, table: Resource) -> bool:
         return True
     if target.props.unknown("resourceId"):
         return table.urn in target.dependencies()
-    name = target.props.text("resourceId").partition("/")[2].partition("/")[0]
-    names = [table.name] + [table.props.text(key) for key in ("name", "id") if not table.props.unknown(key)]
-    return any(name == known or name.startswith(f"${{{known}.") for known in names if known)
+    given = target.props.text("resourceId")
+    said = {given.partition("/")[2].partition("/")[0], *interpolated_names(given)}
+    names = {table.name} | {table.props.text(key) for key in ("name", "id") if not table.props.unknown(key)}
+    return bool(said & (names - {""}))
 
 
 def _follows(policy: Resource, target: Resource) -> bool:
@@ -48,4 +49,4 @@ def _follows(policy: Resource, target: Resource) -> bool:
     if policy.props.unknown("resourceId") or target.props.unknown("resourceId"):
         return False
     given = policy.props.text("resourceId")
-    return given == target.props.text("resourceId") or given.startswith(f"${{{target.name}.")
+    return given == target.props.text("resourceId") or target.name in interpolated_names(given)

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from policies.catalogue import About, Findings, joined_rule
 from policies.models import CONFIGURATION, ENDPOINT, is_serverless, variants
-from policies.resources import Resource, Stack
+from policies.resources import Resource, Stack, interpolated_names
 from policies.settings import Settings
 from policies.tags import known_label, tags_of
 from policies.values import UNKNOWN, Props, for_each
@@ -94,7 +94,8 @@ def _mentions(resource: Resource, endpoint: Resource) -> bool:
 
 def _names(text: str, names: set[str]) -> bool:
     return any(
-        text == name or f"endpoint/{name}/" in f"{text}/" or text.startswith(f"${{{name}.") for name in names
+        text == name or f"endpoint/{name}/" in f"{text}/" or name in interpolated_names(text)
+        for name in names
     )
 
 

@@ -6,7 +6,7 @@ from policies.catalogue import About, Findings, joined_rule, resource_rule
 from policies.resources import Resource, Stack
 from policies.secret_texts import credential_in
 from policies.settings import Settings
-from policies.values import UNKNOWN, CannotJudge, any_of
+from policies.values import UNKNOWN, CannotJudge, Props, any_of
 
 REPOSITORY: Final = "aws:ecr:Repository"
 FUNCTION: Final = "aws:lambda:Function"
@@ -40,6 +40,13 @@ def repository_is_hardened(repository: Resource, stack: Stack, _settings: Settin
         yield "images are not encrypted with KMS"
 
 
+def _encrypts_something(function: Props) -> bool:
+    """What Lambda uses the key for: variables, snapshots and container images."""
+    snapshots = function.block("snapStart").text("applyOn", default="None").lower() != "none"
+    image = function.text("packageType", default="Zip").lower() == "image"
+    return function.stated("environment") or snapshots or image
+
+
 def _scans_everything(configuration: Resource) -> bool:
     return any(
         rule.text("scanFrequency") in ("SCAN_ON_PUSH", "CONTINUOUS_SCAN")
@@ -71,6 +78,8 @@ def function_keeps_secrets(resource: Resource, _settings: Settings) -> Findings:
         return
     if props.stated("environment") and not props.stated("kmsKeyArn"):
         yield "its variables are not encrypted with a key of yours"
+    if props.raw.get("kmsKeyArn") is not None and not _encrypts_something(props):
+        yield "it has a key for variables, and none: AWS drops the key, and every deployment changes it"
     variables = props.block("environment").mapping("variables")
     for name, value in sorted(variables.items()):
         kind = credential_in(value) if isinstance(value, str) else None

@@ -185,7 +185,8 @@ def _open_trust(statement: Statement) -> Findings:
 _GITHUB: Final = "oidc-provider/token.actions.githubusercontent.com"
 _SUBJECT: Final = re.compile(r"^token\.actions\.githubusercontent\.com(?:/[a-z0-9_-]+)?:sub$")
 _FORGEABLE: Final = ("workflow", "environment", "ref", "context", "head_ref", "base_ref")
-_REPOSITORY: Final = re.compile(r"(\$\{)?[a-zA-Z0-9_-]+(\.[a-zA-Z0-9_-]+)*(\})?/[^/]+")
+_REPOSITORY: Final = re.compile(r"(\$\{)?[\w-]+(\.[\w-]+)*(\})?(@\d+)?/[^/]+")
+"""Owner and repository, each perhaps with the number that GitHub never gives to another."""
 
 
 @joined_rule(

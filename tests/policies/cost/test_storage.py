@@ -130,6 +130,15 @@ CASES = [
     ),
     passes(
         "C15",
+        "autoscaled, by a template's reference",
+        resource(TABLE, "events"),
+        resource(
+            TARGET, "s", serviceNamespace="dynamodb", resourceId="table/${aws_dynamodb_table.events.name}"
+        ),
+        resource(SCALING, "p", resourceId="${aws_appautoscaling_target.s.resource_id}"),
+    ),
+    passes(
+        "C15",
         "autoscaled, by dependency",
         resource(TABLE, "t"),
         resource(TARGET, "s", serviceNamespace="dynamodb", resourceId=UNKNOWN) | depends("t", "resourceId"),

@@ -219,6 +219,7 @@ CASES = [
     open_question("S12", "unknown", resource(ROLE, assumeRolePolicy=UNKNOWN)),
     passes("S13", "a repository", github("repo:acme/shop:*")),
     passes("S13", "a branch", github("repo:acme/shop:ref:refs/heads/main", "StringEquals")),
+    passes("S13", "numbers that are never given again", github("repo:acme@12/shop@34:ref:refs/heads/main")),
     passes("S13", "several", github(["repo:acme/shop:*", "repo:acme/site:*"])),
     passes("S13", "another provider", role(trust({"Federated": "arn:aws:iam::1:oidc-provider/gitlab.com"}))),
     fails("S13", "no subject", github()),

@@ -222,6 +222,7 @@ CASES = [
     fails("S29", "a queue in the clear", resource(QUEUE, sqsManagedSseEnabled=False)),
     fails("S29", "open to everyone", resource(QUEUE_POLICY, policy=allowing("*"))),
     fails("S29", "inline", resource(QUEUE, kmsMasterKeyId=ARN, policy=allowing({"AWS": "*"}))),
+    fails("S29", "with a comma too many", resource(TOPIC_POLICY, policy=allowing("*").replace("}", ",}"))),
     fails("S29", "an open topic", resource(TOPIC_POLICY, policy=allowing({"AWS": ["*"]}))),
     fails(
         "S29",
@@ -284,6 +285,8 @@ CASES = [
     fails("S31", "a credential", function({"ID": "AKIAIOSFODNN7EXAMPLE"}, kmsKeyArn=ARN)),
     fails("S31", "an open URL", resource(FUNCTION_URL, authorizationType="NONE")),
     missing("S31", "a URL that says nothing", resource(FUNCTION_URL)),
+    fails("S31", "a key for nothing", function(kmsKeyArn=ARN)),
+    passes("S31", "a key for snapshots", function(kmsKeyArn=ARN, snapStart={"applyOn": "PublishedVersions"})),
     open_question("S31", "an unknown variable", function({"TABLE": UNKNOWN}, kmsKeyArn=ARN)),
     passes(
         "S32", "encrypted and private", resource(DATABASE, storageEncrypted=True, publiclyAccessible=False)
