@@ -286,3 +286,8 @@ def found(call: Callable[..., dict[str, Any]], **parameters: Any) -> dict[str, A
         if is_missing(error):
             return None
         raise
+
+
+def listed(value: Any) -> list[Any]:
+    """The items of a list, none of one that is missing or not known yet."""
+    return value if isinstance(value, list) else []

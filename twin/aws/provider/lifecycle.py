@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
+from twin import wire
 from twin.aws.provider import assets, diff, documents, schema
 from twin.aws.provider.adapter import Adapter, State
 from twin.aws.provider.clients import CALL_ERRORS, Cloud, explain, is_missing
@@ -139,13 +140,9 @@ class Lifecycle:
         changes: list[Change] = []
         replaces: list[str] = []
         for name, found in changed.items():
-            kept = [
-                change
-                for change in found
-                if not _is_ignored(change.path, ignored)
-                and not adapter.same(name, olds.get(name), news.get(name))
-            ]
-            if not kept:
+            kept = [change for change in found if not _is_ignored(change.path, ignored)]
+            old, new = olds.get(name), news.get(name)
+            if not kept or (not wire.unwrap(new).unknown and adapter.same(name, old, new)):
                 continue
             forced = name not in in_place or adapter.forces_replacement(name, olds.get(name), news.get(name))
             kept = [change._replace(replaces=change.replaces or forced) for change in kept]

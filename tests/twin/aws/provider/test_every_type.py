@@ -1,27 +1,36 @@
 """Every emulated type goes through its whole life: check, create, read, update, delete."""
 
+from collections import defaultdict
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.twin.aws.provider import samples, samples_ec2
+from tests.twin.aws.provider import samples, samples_batch, samples_costs, samples_ec2
 from tests.twin.aws.provider.plugin import Plugin, Resource
 from tests.twin.aws.provider.samples import Sample, values
 from twin.aws.provider import schema
+from twin.aws.provider.clients import Cloud
+from twin.aws.provider.configuration import Configuration
 from twin.aws.provider.diff import is_zero
+from twin.aws.provider.lifecycle import Lifecycle
+from twin.aws.provider.names import Naming
+from twin.aws.provider.problems import Problems
 from twin.aws.provider.registry import adapter_for, all_tokens
 from twin.wire import UNKNOWN, Archive, Asset
 
-SAMPLES = [*samples.SAMPLES, *samples_ec2.EC2]
+SAMPLES = [*samples.SAMPLES, *samples_batch.BATCH, *samples_costs.COSTS, *samples_ec2.EC2]
 
 
 def test_every_type_has_a_sample() -> None:
     assert {sample.token for sample in SAMPLES} == set(all_tokens())
 
 
-@pytest.mark.parametrize(
-    "sample", SAMPLES, ids=[f"{s.token.split(':')[1]}{'-' + s.label if s.label else ''}" for s in SAMPLES]
-)
+def names(sample: Sample) -> str:
+    return f"{sample.token.split(':')[1]}{'-' + sample.label if sample.label else ''}"
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=names)
 def test_life(plugin: Plugin, sample: Sample) -> None:
     made: dict[str, Resource] = {}
     for name, (token, needed) in sample.needs.items():
@@ -109,3 +118,48 @@ def change(plugin: Plugin, resource: Resource, changes: dict) -> Resource:
     updated = plugin.update(resource, checked)
     assert_unchanged(plugin, updated)
     return updated
+
+
+def with_unknowns(value: Any) -> Iterator[Any]:
+    """The value with one of its parts unknown, each in turn."""
+    yield UNKNOWN
+    if isinstance(value, dict):
+        for key, part in value.items():
+            for changed in with_unknowns(part):
+                yield {**value, key: changed}
+    elif isinstance(value, list):
+        for place, part in enumerate(value):
+            for changed in with_unknowns(part):
+                yield [*value[:place], changed, *value[place + 1 :]]
+
+
+class Anything(dict[str, Resource]):
+    """Stands for what a sample needs: only the shape of its inputs matters here."""
+
+    def __missing__(self, name: str) -> Resource:
+        state = {
+            "arn": f"arn:aws:service:us-east-1:123456789012:{name}",
+            "ipv6CidrBlock": "2600:1f00::/56",
+            "name": name,
+        }
+        return Resource(name, name, {}, defaultdict(lambda: name, state))
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=names)
+def test_any_input_may_be_unknown(endpoint: str, sample: Sample) -> None:
+    """A preview knows little: what is unknown is taken as it is, at any place."""
+    lives = Lifecycle(Cloud(endpoint), Configuration())
+    adapter = adapter_for(sample.token)
+    assert adapter is not None
+    given = values(sample.inputs, Anything())
+    naming = Naming("it", seed=b"seed")
+    before = Problems()  # what stands for another resource may not look like one
+    complete = lives.check(adapter, "urn", given, naming, before)
+    for inputs in with_unknowns(given):
+        if inputs is UNKNOWN:
+            continue
+        problems = Problems()
+        checked = lives.check(adapter, "urn", inputs, naming, problems)
+        assert set(problems) <= set(before)
+        assert lives.diff(adapter, "urn", complete, checked).changes
+        lives.preview_create(adapter, checked)

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Final
 
-from twin.aws.provider.adapter import Adapter, State, found
+from twin.aws.provider.adapter import Adapter, State, found, listed
 from twin.aws.provider.names import AutoName
 from twin.aws.provider.operation import Operation
 from twin.aws.provider.problems import Problems
@@ -338,9 +338,12 @@ def _read_local_index(index: Mapping[str, Any]) -> State:
 
 
 def _check_attributes(inputs: Mapping[str, Any], problems: Problems) -> None:
+    if not inputs.get("hashKey"):
+        problems.add("hashKey", "is missing", "a table needs a hash key")
+    if inputs.get("attributes") is UNKNOWN:
+        return
     declared: dict[str, int] = {}
-    attributes = inputs.get("attributes") or []
-    for place, attribute in enumerate(attributes if isinstance(attributes, list) else []):
+    for place, attribute in enumerate(listed(inputs.get("attributes"))):
         if not isinstance(attribute, dict) or UNKNOWN in attribute.values():
             return
         declared[attribute.get("name", "")] = place
@@ -353,22 +356,22 @@ def _check_attributes(inputs: Mapping[str, Any], problems: Problems) -> None:
         if inputs.get(name):
             used.setdefault(str(inputs[name]), name)
     for kind in ("globalSecondaryIndexes", "localSecondaryIndexes"):
-        for place, index in enumerate(inputs.get(kind) or ()):
+        if inputs.get(kind) is UNKNOWN:
+            return
+        for place, index in enumerate(listed(inputs.get(kind))):
             if not isinstance(index, dict):
                 return
             path = f"{kind}[{place}]"
             for name in ("hashKey", "rangeKey"):
                 if index.get(name):
                     used.setdefault(str(index[name]), f"{path}.{name}")
-            for number, key in enumerate(index.get("keySchemas") or ()):
+            for number, key in enumerate(listed(index.get("keySchemas"))):
                 used.setdefault(str(key["attributeName"]), f"{path}.keySchemas[{number}].attributeName")
             projection = index.get("projectionType")
             if projection not in ("ALL", "KEYS_ONLY", "INCLUDE", UNKNOWN):
                 problems.add(
                     f"{path}.projectionType", f"{projection!r} is not allowed", "ALL, KEYS_ONLY or INCLUDE"
                 )
-    if not inputs.get("hashKey"):
-        problems.add("hashKey", "is missing", "a table needs a hash key")
     if str(UNKNOWN) in used:
         return
     for name, path in used.items():

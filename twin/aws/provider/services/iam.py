@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
 from twin.aws.provider import documents
-from twin.aws.provider.adapter import Adapter, Declared, State, found
+from twin.aws.provider.adapter import Adapter, Declared, State, found, listed
 from twin.aws.provider.clients import missing_is_fine
 from twin.aws.provider.names import AutoName
 from twin.aws.provider.operation import Operation
@@ -65,7 +65,7 @@ class Role(Adapter):
     def check(self, op: Operation, inputs: Mapping[str, Any], problems: Problems) -> None:
         """Name, path and inline policies."""
         _check_name(inputs, problems)
-        for place, inline in enumerate(inputs.get("inlinePolicies") or ()):
+        for place, inline in enumerate(listed(inputs.get("inlinePolicies"))):
             if isinstance(inline, dict) and isinstance(inline.get("policy"), str):
                 documents.check_policy(inline["policy"], f"inlinePolicies[{place}].policy", problems)
 

@@ -9,6 +9,7 @@ from twin.aws.provider.names import AutoName
 from twin.aws.provider.operation import Operation
 from twin.aws.provider.problems import Problems
 from twin.aws.provider.tagging import Tagging, as_pairs
+from twin.wire import UNKNOWN
 
 _TOPIC: Final[Mapping[str, str]] = {
     "archivePolicy": "ArchivePolicy",
@@ -64,7 +65,9 @@ class Topic(Adapter):
             plain = name.removesuffix(".fifo").replace("-", "").replace("_", "")
             if not plain.isalnum() or not plain.isascii():
                 problems.add("name", f"{name!r} is not allowed", "up to 256 letters, digits, - and _")
-            if name.endswith(".fifo") != bool(inputs.get("fifoTopic")):
+            if inputs.get("fifoTopic") is not UNKNOWN and name.endswith(".fifo") != bool(
+                inputs.get("fifoTopic")
+            ):
                 problems.add("name", f"{name!r}", "exactly the names of FIFO topics end in .fifo")
         if inputs.get("contentBasedDeduplication") is True and not inputs.get("fifoTopic"):
             problems.add("contentBasedDeduplication", "is for FIFO topics", "set fifoTopic, or leave it out")

@@ -13,6 +13,7 @@ from twin.aws.provider.names import AutoName
 from twin.aws.provider.operation import Operation
 from twin.aws.provider.problems import Problems
 from twin.aws.provider.tagging import Tagging
+from twin.wire import UNKNOWN
 
 _ATTRIBUTES: Final[Mapping[str, str]] = {
     "contentBasedDeduplication": "ContentBasedDeduplication",
@@ -80,7 +81,9 @@ class Queue(Adapter):
             plain = name.removesuffix(".fifo")
             if not plain.replace("-", "").replace("_", "").isalnum() or len(name) > 80:
                 problems.add("name", f"{name!r} is not allowed", "up to 80 letters, digits, - and _")
-            if name.endswith(".fifo") != bool(inputs.get("fifoQueue")):
+            if inputs.get("fifoQueue") is not UNKNOWN and name.endswith(".fifo") != bool(
+                inputs.get("fifoQueue")
+            ):
                 problems.add("name", f"{name!r}", "exactly the names of FIFO queues end in .fifo")
         if inputs.get("contentBasedDeduplication") is True and not inputs.get("fifoQueue"):
             problems.add("contentBasedDeduplication", "is for FIFO queues", "set fifoQueue, or leave it out")

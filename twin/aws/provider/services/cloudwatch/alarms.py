@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Final
 
 from twin.aws.provider import documents
-from twin.aws.provider.adapter import Adapter, Declared, State, found
+from twin.aws.provider.adapter import Adapter, Declared, State, found, listed
 from twin.aws.provider.names import AutoName
 from twin.aws.provider.operation import Operation
 from twin.aws.provider.problems import Problems
@@ -66,12 +66,12 @@ class MetricAlarm(Declared):
             problems.add(
                 "treatMissingData", f"{treat!r} is not allowed", "missing, ignore, breaching, notBreaching"
             )
-        if isinstance(queries, list):
-            returned = [each for each in queries if isinstance(each, dict) and each.get("returnData") is True]
-            if len(returned) != 1:
-                problems.add(
-                    "metricQueries", f"{len(returned)} return data", "exactly one must: the one judged"
-                )
+        returned = [each.get("returnData") for each in listed(queries) if isinstance(each, dict)]
+        complete = len(returned) == len(listed(queries)) and UNKNOWN not in returned
+        if returned and complete and returned.count(True) != 1:
+            problems.add(
+                "metricQueries", f"{returned.count(True)} return data", "exactly one must: the one judged"
+            )
 
     def parameters(self, op: Operation, call: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Adds the queries, whose shape is CloudWatch's own."""

@@ -103,7 +103,8 @@ class BucketVersioning(Setting):
 
     def check(self, op: Operation, inputs: Mapping[str, Any], problems: Problems) -> None:
         """The status."""
-        status = (inputs.get("versioningConfiguration") or {}).get("status", UNKNOWN)
+        configuration = inputs.get("versioningConfiguration")
+        status = configuration.get("status") if isinstance(configuration, dict) else UNKNOWN
         if status is not UNKNOWN and status not in ("Enabled", "Suspended", "Disabled"):
             problems.add(
                 "versioningConfiguration.status", f"{status!r} is not allowed", "use Enabled or Suspended"
@@ -276,7 +277,7 @@ class BucketObjectLockConfiguration(Setting):
 
     def check(self, op: Operation, inputs: Mapping[str, Any], problems: Problems) -> None:
         """Retention is in days or in years."""
-        rule = inputs.get("rule") or {}
+        rule = inputs.get("rule")
         retention = rule.get("defaultRetention") if isinstance(rule, dict) else None
         if isinstance(retention, dict):
             if ("days" in retention) == ("years" in retention):
