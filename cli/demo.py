@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from platform_jobs import demo_data, layout, registry, release, review
 from platform_jobs.aws import Clients
 from platform_jobs.errors import JobError
@@ -169,7 +171,7 @@ class _Demo:
     def _step(self, name: str, work: Callable[[], Any]) -> Any:
         try:
             return work()
-        except JobError as error:
+        except (JobError, BotoCoreError, ClientError) as error:
             raise DemoError(name, str(error)) from error
 
     def _say(self, step: str, detail: str, *, done: bool = True) -> None:

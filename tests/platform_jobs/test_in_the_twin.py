@@ -19,7 +19,7 @@ from platform_jobs.aws import Clients
 from platform_jobs.release import PointerNames, Pointers, read
 from platform_jobs.retire import retire
 from tests.platform_jobs.conftest import BUCKETS, REGION
-from twin.aws.cloud.client import cloud_environment, ensure_cloud, process_environment, session, stop_cloud
+from twin.aws.cloud.client import ensure_cloud, process_environment, session, stop_cloud
 
 pytestmark = pytest.mark.slow
 
@@ -71,6 +71,18 @@ class Twin:
         bring(EndpointName="screening", EndpointConfigName=f"config-{number}")
         self.outputs["models"]["screening"]["endpoint"] = "screening"
         return self.outputs
+
+    def process(self, *arguments: str, **environ: str) -> tuple[list[str], dict[str, str]]:
+        """A command line of the platform's, and its environment."""
+        base = {"PYTHONPATH": str(Path(__file__).parents[2]), **self.environ}
+        twin = process_environment(self.endpoint, REGION, base)
+        return [sys.executable, "-m", "platform_jobs", *arguments], {**twin, **environ}
+
+    def command(self, *arguments: str, **environ: str) -> list[Any]:
+        """Runs a command; the JSON lines of its answer."""
+        line, environment = self.process(*arguments, **environ)
+        ended = subprocess.run(line, env=environment, check=True, capture_output=True, text=True)
+        return [json.loads(text) for text in ended.stdout.splitlines()]
 
     def demo(self, **options: Any) -> Any:
         return run_demo(
@@ -204,6 +216,16 @@ def test_the_demo_runs_for_real_twice_and_is_undone(twin: Twin):
     second = twin.demo()
     assert (second.added, second.version_number) == (False, 2)
     assert second.pointers == Pointers(second.version, first.version)
+    (asked,) = twin.command("predict", "sample_id=s0001", STAGECRAFT_ENDPOINT="screening")
+    assert (asked["prediction"], asked["probability"] > 0.9) == (1, True)
+    listed = twin.command("review", "list")
+    assert [(item["version"], item["status"]) for item in listed] == [(2, "Approved"), (1, "Approved")]
+    pointing = {"STAGECRAFT_POINTER_PREFIX": POINTERS.live.removesuffix("screening/live")}
+    (back,) = twin.command("release", "--rollback", **pointing)
+    assert back == {"live": first.version, "previous": second.version}
+    (forth,) = twin.command("release", **pointing)
+    assert forth == {"live": second.version, "previous": first.version}
+
     with pytest.raises(
         DemoError, match=r"200 of 769 rows are bad .* taken its file out of raw again"
     ) as caught:
@@ -221,13 +243,7 @@ def test_a_reclaimed_machine_costs_no_result(twin: Twin):
     report = twin.demo()
     clients = Clients(session=twin.aws)
     whole = registry.describe(clients, report.version).properties["artifact_sha256"]
-    environ = {
-        **process_environment(twin.endpoint, REGION, {"PYTHONPATH": str(Path(__file__).parents[2])}),
-        **cloud_environment(twin.endpoint, REGION),
-        **twin.environ,
-        "AWS_BATCH_JOB_ID": "reclaimed",
-    }
-    command = [sys.executable, "-m", "platform_jobs", "train"]
+    command, environ = twin.process("train", AWS_BATCH_JOB_ID="reclaimed")
     with subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         for line in process.stderr:
