@@ -90,7 +90,7 @@ class Gateway:
         with self.lock:
             if outdated := self.answers.outdated(call.request):
                 self.happened("forget-answers", scope=outdated)
-            if (known := self.answers.recall(call.request)) is not None:
+            if not call.is_read() and (known := self.answers.recall(call.request)) is not None:
                 return known
             instant = clock.real_now()
             response, changed = self._run(call, self.sequence + 1, instant)

@@ -51,7 +51,7 @@ def prepare(port: int, region: str) -> None:
     _configure()
     _speed_up()
     _seed_backends()
-    when_imported("moto.kms.models", _keep_key_material)
+    when_imported("moto.kms.models", _mend_keys)
 
 
 def _configure() -> None:
@@ -103,10 +103,10 @@ def _seed_backends() -> None:
 EPOCH: Final = 1_767_225_600.0  # 2026-01-01: when the twin's account was opened
 
 
-def _keep_key_material(models: Any) -> None:
+def _mend_keys(models: Any) -> None:
     """Symmetric KMS keys come from the seeded source: after a replay they decrypt what they encrypted.
 
-    moto also makes an RSA key pair (60 ms) for each of them, which nothing uses.
+    moto also makes an RSA key pair (60 ms) for each of them, which nothing uses, and forgets the default usage.
     """
     from moto.moto_api._internal import mock_random  # noqa: PLC0415
 
@@ -115,6 +115,12 @@ def _keep_key_material(models: Any) -> None:
     models.generate_private_key = lambda spec: (
         None if spec == "SYMMETRIC_DEFAULT" or spec.startswith("HMAC") else original(spec)
     )
+    begin = models.Key.__init__
+
+    def __init__(self: Any, policy: Any, key_usage: Any, *more: Any, **named: Any) -> None:
+        begin(self, policy, key_usage or "ENCRYPT_DECRYPT", *more, **named)
+
+    models.Key.__init__ = __init__
 
 
 class MotoApps:

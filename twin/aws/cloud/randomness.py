@@ -62,6 +62,11 @@ def install() -> None:
     """Puts the seeded sources behind moto's generator and `uuid.uuid4`. Call before moto's services load."""
     uuid.uuid4 = _uuid4
 
+    from moto.core import base_backend  # noqa: PLC0415
+
+    # Tables of backends come into being when a module is first imported, in the midst of any request.
+    base_backend.uuid4 = _real_uuid4
+
     from moto.moto_api._internal import mock_random  # noqa: PLC0415  (after the clock is in place)
     from moto.moto_api._internal.moto_random import MotoRandom  # noqa: PLC0415
 
