@@ -132,4 +132,11 @@ def _camel(key: str) -> str:
 
 
 def _camel_keys(value: dict[str, Any]) -> dict[str, Any]:
-    return {_camel(key): item for key, item in value.items() if item is not None}
+    return {_camel(key): _number(item) for key, item in value.items() if item is not None}
+
+
+def _number(value: Any) -> Any:
+    """Whole numbers without a fraction: other languages send every number as a float."""
+    if isinstance(value, list):
+        return [_number(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -15,9 +15,12 @@ import grpc
 import pytest
 import yaml
 from pulumi.provider.experimental.component import ComponentProvider
+from pulumi.provider.experimental.util import camel_case
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
 import components
+from tests.components.examples import NAMES, example, make
+from tests.components.recording import run
 
 FOLDER = Path(components.__file__).parent
 GOLDEN = Path(__file__).parent / "schema.json"
@@ -66,6 +69,35 @@ def test_the_manifest_names_what_is_installed_with_it():
     pins = [line for line in (FOLDER / "requirements.txt").read_text().splitlines() if line[0] != "#"]
     project = (FOLDER.parent / "pyproject.toml").read_text()
     assert all(f'"{pin}"' in project for pin in pins)
+
+
+def _on_the_wire(value: Any, *, names: bool = True) -> Any:
+    """Inputs as another language sends them: camel case, every number a float."""
+    if isinstance(value, dict):
+        return {
+            camel_case(key) if names else key: _on_the_wire(
+                item, names=key not in ("environment", "tag_filter", "tags")
+            )
+            for key, item in value.items()
+        }
+    if isinstance(value, list):
+        return [_on_the_wire(item) for item in value]
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_another_language_gets_what_python_gets(name):
+    provider = ComponentProvider(list(components.COMPONENTS), "stagecraft", None, "0.1.0")
+    states = []
+
+    def construct():
+        wire = _on_the_wire(example(name))
+        states.append(provider.construct("it", f"stagecraft:index:{name}", wire).state)
+
+    foreign, own = run(construct), run(lambda: make(name))
+    assert sorted(foreign.resources[1:], key=str) == sorted(own.resources[1:], key=str)
+    properties = _schema()["resources"][f"stagecraft:index:{name}"]["properties"]
+    assert set(states[0]) == set(properties)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import pytest
 
 from policies.testing import PackUnderTest
 from tests.stacks.files import STACKS, stack_file
-from tests.stacks.test_program import deploy
+from tests.stacks.test_program import deployed
 
 PACKS = ("cost", "governance", "security", "reliability", "maturity")
 
@@ -23,7 +23,7 @@ def packs() -> Iterator[PackUnderTest]:
 def test_every_stack_is_allowed(packs: Any, stack: str, live: bool) -> None:
     raw = stack_file(stack)
     verdict = packs.judge(
-        deploy(stack, live=live).judged(),
+        deployed(stack, live=live).judged(),
         environment=raw["stagecraft:environment"],
         stage=raw["stagecraft:stage"],
     )

@@ -1,5 +1,6 @@
 """The program of every stack, against Pulumi's mocks."""
 
+import functools
 import json
 import os
 import runpy
@@ -45,15 +46,21 @@ def deploy(
         pulumi.runtime.set_all_config({})
 
 
-@pytest.fixture(scope="module")
+@functools.cache
+def deployed(stack: str, *, live: bool = False) -> Recording:
+    """A stack as its file has it; deployed once for all tests that only look at it."""
+    return deploy(stack, live=live)
+
+
+@pytest.fixture
 def dev() -> Recording:
-    return deploy("dev", live=True)
+    return deployed("dev", live=True)
 
 
 @pytest.mark.parametrize("live", [False, True])
 @pytest.mark.parametrize("stack", STACKS)
 def test_every_stack_deploys_and_has_what_the_contract_says(stack, live):
-    outputs = deploy(stack, live=live).outputs
+    outputs = deployed(stack, live=live).outputs
     models = [model["name"] for model in stack_file(stack)["stagecraft:models"]]
     views = [view["name"] for view in stack_file(stack)["stagecraft:featureViews"]]
     assert set(outputs["buckets"]) == {"raw", "curated", "features", "artifacts", "accessLogs"}
@@ -85,7 +92,7 @@ def test_the_only_look_up_beside_the_account_is_the_pointers(dev):
 
 
 def test_the_same_stack_twice_is_the_same_program():
-    first, second = deploy("dev", live=True), deploy("dev", live=True)
+    first, second = deployed("dev", live=True), deploy("dev", live=True)
     assert list(first.options) == list(second.options)
     assert sorted(first.resources, key=str) == sorted(second.resources, key=str)
 
@@ -115,7 +122,7 @@ def test_what_is_a_models_own_is_told_by_its_tags(dev):
 def test_changing_one_label_changes_the_tags_and_nothing_else():
     raw = stack_file("dev")
     raw["stagecraft:labels"]["costCentre"] = "cc-200"
-    before = {each.name: each for each in deploy("dev").resources if each.type.startswith("aws:")}
+    before = {each.name: each for each in deployed("dev").resources if each.type.startswith("aws:")}
     after = {each.name: each for each in deploy("dev", raw=raw).resources if each.type.startswith("aws:")}
     assert before.keys() == after.keys()
     for name, resource in after.items():
@@ -128,7 +135,7 @@ def test_changing_one_label_changes_the_tags_and_nothing_else():
 
 @pytest.mark.parametrize("stack", STACKS)
 def test_data_is_protected_where_it_must_not_be_lost(stack):
-    recording = deploy(stack)
+    recording = deployed(stack)
     protected = {name for name, options in recording.options.items() if options.protect}
     stateful = {
         each.name
@@ -148,7 +155,7 @@ def test_there_is_one_key(dev):
 @pytest.mark.parametrize("live", [False, True])
 @pytest.mark.parametrize("stack", STACKS)
 def test_an_idle_stack_costs_less_than_ten_dollars(stack, live):
-    cost = estimate(deploy(stack, live=live).judged(), region="us-east-1")
+    cost = estimate(deployed(stack, live=live).judged(), region="us-east-1")
     assert 0 < cost.idle < 10, cost.to_json()["byResource"]
     assert not cost.unpriced
 
