@@ -277,7 +277,7 @@ def read(document: Any, passphrase: str, stack: str | None = None) -> tuple[Depl
             Operation(raw["type"], decode_resource(raw["resource"], encryption))
             for raw in body.get("pending_operations") or ()
         ]
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
+    except (LookupError, TypeError, AttributeError, ValueError) as error:
         raise DeploymentError([f"a resource's record is damaged: {error!r}"]) from error
     return Deployment(resources, pending, salt or "", body.get("metadata") or {}), encryption
 

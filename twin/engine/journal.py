@@ -137,13 +137,6 @@ class Journal:
             ticket = self._append(line)
         self._sync(ticket)
 
-    def settled(self, hash_after: str) -> None:
-        """Says which state file holds everything that stands in this journal."""
-        if not self._broken:
-            with self._mutex:
-                ticket = self._append({"settled": hash_after})
-            self._sync(ticket)
-
     def close(self) -> None:
         """Closes the file."""
         if self._file is not None:

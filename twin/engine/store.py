@@ -97,7 +97,7 @@ class StackStore:
         journal = Journal(deployment.resources, deployment.pending, encryption)
         try:
             journal.replay(iter(lines))
-        except (KeyError, TypeError, DeploymentError) as error:
+        except (LookupError, TypeError, AttributeError, ValueError, DeploymentError) as error:
             raise StoreError(self._damaged(self.files.journal, f"a line is damaged: {error!r}")) from error
         return journal.deployment(encryption.salt_text, deployment.metadata), encryption
 
@@ -146,7 +146,8 @@ class StackStore:
         deployment = journal.deployment(encryption.salt_text, metadata)
         try:
             if journal.changed or not self.files.state.exists():
-                self.save(deployment, encryption, journal)
+                journal.close()
+                self.save(deployment, encryption)
             else:
                 self.files.journal.unlink(missing_ok=True)
         except OSError as error:
@@ -158,7 +159,7 @@ class StackStore:
             journal.close()
         return deployment
 
-    def save(self, deployment: Deployment, encryption: Encryption, journal: Journal | None = None) -> None:
+    def save(self, deployment: Deployment, encryption: Encryption) -> None:
         """Writes the state file whole, keeps the one before as a backup, and drops the journal."""
         raw = format3.dump_bytes(format3.dump(deployment, encryption, self._cli_version))
         self.files.folder.mkdir(parents=True, exist_ok=True)
@@ -172,8 +173,8 @@ class StackStore:
         except OSError:
             draft.unlink(missing_ok=True)
             raise
-        if journal is not None:
-            journal.settled(_hash(raw))
+        # From here on a journal that is still found counts only beside the state that it builds upon.
+        self._settle_journal(_hash(raw))
         draft.replace(self.files.state)
         sync_folder(self.files.folder)
         self.files.journal.unlink(missing_ok=True)
@@ -184,10 +185,16 @@ class StackStore:
         return format3.dump(deployment, encryption, self._cli_version)
 
     def import_document(self, document: Any) -> Deployment:
-        """Takes the place of the stack's state. Raises DeploymentError; then nothing changed."""
+        """Takes the place of the stack's state, even of one that is damaged.
+
+        Raises:
+            DeploymentError: The document is not sound; nothing changed.
+            StoreError: Another command is at work on the stack.
+        """
         deployment, encryption = format3.read(document, self.passphrase, self.files.stack)
         format3.ordered(deployment.resources)
-        self.save(deployment, encryption)
+        with self.locked():
+            self.save(deployment, encryption)
         return deployment
 
     def _parse(self, raw: bytes) -> tuple[Deployment, Encryption]:
@@ -212,23 +219,36 @@ class StackStore:
         raw = self._read_file(self.files.journal)
         if not raw:
             return None
-        *whole, torn = raw.split(b"\n")
         # A line without its end was being written when the process died: its step never counted.
-        del torn
+        *whole, _torn = raw.split(b"\n")
+        here = _hash(state)
+        if whole and whole[-1] == json.dumps({"settled": here}).encode():
+            return None
         try:
             lines = [json.loads(line) for line in whole if line]
         except ValueError as error:
             raise StoreError(self._damaged(self.files.journal, f"a line is not JSON: {error}")) from error
         if not lines:
             return None
-        here = _hash(state)
-        if lines[-1].get("settled") == here:
-            return None
+        if not all(isinstance(line, dict) for line in lines):
+            raise StoreError(self._damaged(self.files.journal, "a line is damaged: it is no object"))
         if lines[0].get("base") != here:
             raise StoreError(
                 self._damaged(self.files.journal, f"it builds upon another state than {self.files.state}")
             )
         return lines[1:]
+
+    def _settle_journal(self, hash_after: str) -> None:
+        """Notes in the journal which state file holds everything that stands in it."""
+        if not self.files.journal.exists():
+            return
+        with self.files.journal.open("r+b") as file:
+            end = file.read().rfind(b"\n") + 1  # what follows is torn
+            file.seek(end)
+            file.truncate()
+            file.write(json.dumps({"settled": hash_after}).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
 
     def _read_file(self, path: Path) -> bytes:
         try:

@@ -1,10 +1,13 @@
 """A project, the toy provider and its cloud in a folder of their own, driven through `Engine`."""
 
+import dataclasses
 import json
 import os
 import shutil
+import subprocess
 import sys
 import textwrap
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -79,6 +82,19 @@ class World:
         self.cloud.mkdir(exist_ok=True)
         self.plugin("toy", HERE / "toy_provider.py")
 
+    @classmethod
+    def there(cls, root: Path) -> "World":
+        """A world that was laid before, as it is."""
+        settings = (root / "Pulumi.dev.yaml").read_text()
+        world = cls(root)
+        (root / "Pulumi.dev.yaml").write_text(settings)
+        return world
+
+    def copy(self, root: Path) -> "World":
+        """The same world elsewhere, cloud and all."""
+        shutil.copytree(self.root, root)
+        return World.there(root)
+
     def plugin(self, package: str, script: Path) -> None:
         """Lays a provider plugin that is a Python script where the engine looks for plugins."""
         (self.root / "bin").mkdir(exist_ok=True)
@@ -134,6 +150,59 @@ class World:
 
     def preview(self, source: str | None = None, **options: Any) -> Outcome:
         return self.run("preview", source, **options)
+
+    def process(self, command: str, **environment: str) -> subprocess.Popen[str]:
+        """A command in a process of its own: see `engine_process`."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "tests.twin.engine.engine_process", str(self.root), command],
+            cwd=CHECKOUT,
+            env={**os.environ, **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def told(self, command: str, **environment: str) -> dict[str, Any]:
+        """What a command in a process of its own says at its end; empty when it was killed."""
+        out, err = self.process(command, **environment).communicate(timeout=120)
+        last = out.splitlines()[-1] if out else ""
+        assert last.startswith("{") or "KILL_AT" in environment, err
+        return json.loads(last) if last.startswith("{") else {}
+
+    def processes(self) -> list[str]:
+        """The command lines of every process that serves this world."""
+        mark = f"TOY_CLOUD={self.cloud}".encode()
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                if mark in (folder / "environ").read_bytes().split(b"\0"):
+                    found.append((folder / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+            except OSError:
+                continue
+        return found
+
+    def deserted(self, seconds: float = 10.0) -> bool:
+        """Whether every process of this world is gone in time."""
+        end = time.monotonic() + seconds
+        while self.processes():
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.05)
+        return True
+
+    def facts(self) -> list[dict[str, Any]]:
+        """The state without what differs from run to run: times, provider instances' ids."""
+        deployment, _ = self.engine().store.load()
+        assert deployment.pending == []
+        ids = {state.id: f"provider {state.name}" for state in deployment.resources if state.is_provider}
+        facts = []
+        for state in deployment.resources:
+            urn, _, identity = state.provider.rpartition("::")
+            fact = dataclasses.asdict(state)
+            fact |= {"created": bool(state.created), "modified": bool(state.modified)}
+            fact |= {"id": ids.get(state.id, state.id), "provider": f"{urn}::{ids.get(identity, identity)}"}
+            facts.append(fact)
+        return facts
 
     def refresh(self, **options: Any) -> Outcome:
         return self.run("refresh", **options)
