@@ -185,16 +185,14 @@ class StackStore:
         return format3.dump(deployment, encryption, self._cli_version)
 
     def import_document(self, document: Any) -> Deployment:
-        """Takes the place of the stack's state, even of one that is damaged.
+        """Takes the place of the stack's state, even of one that is damaged. For use within `locked`.
 
         Raises:
             DeploymentError: The document is not sound; nothing changed.
-            StoreError: Another command is at work on the stack.
         """
         deployment, encryption = format3.read(document, self.passphrase, self.files.stack)
         format3.ordered(deployment.resources)
-        with self.locked():
-            self.save(deployment, encryption)
+        self.save(deployment, encryption)
         return deployment
 
     def _parse(self, raw: bytes) -> tuple[Deployment, Encryption]:
