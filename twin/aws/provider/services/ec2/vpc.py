@@ -13,6 +13,7 @@ from twin.aws.provider.services.ec2.resource import (
     filtered,
     given,
 )
+from twin.wire import UNKNOWN
 
 _VPC_ATTRIBUTES: Final[Mapping[str, str]] = {
     "enableDnsHostnames": "EnableDnsHostnames",
@@ -174,7 +175,7 @@ class Subnet(Ec2Resource):
             )
         if inputs.get("ipv6Native") is True:
             _check_native(inputs, problems)
-        elif not given(inputs, ("cidrBlock",)):
+        elif inputs.get("ipv6Native") is not UNKNOWN and not given(inputs, ("cidrBlock",)):
             problems.add("cidrBlock", "is missing", "give an IPv4 block of the VPC's, or set ipv6Native")
         if inputs.get("assignIpv6AddressOnCreation") is True and not given(inputs, ("ipv6CidrBlock",)):
             problems.add(
