@@ -8,7 +8,7 @@ import pulumi_aws as aws
 from components import batch_job, iam, naming, user_data
 from components.batch_job import JobSpec
 from components.checks import NAME, NAME_REMEDY, Problems
-from components.context import by_name, current_cloud
+from components.context import by_name, current_cloud, declared_outputs
 from components.encryption import data_key
 from components.logs import RETENTION_DAYS, log_group
 from components.network import Network
@@ -139,16 +139,7 @@ class BatchTrainingPool(pulumi.ComponentResource):
         jobs = {job["name"]: self._job(job) for job in args["jobs"]}
         self.job_definition_arns = by_name({job: arns[0] for job, arns in jobs.items()})
         self.job_role_arns = by_name({job: arns[1] for job, arns in jobs.items()})
-        self.register_outputs(
-            {
-                "queue_arn": self.queue_arn,
-                "job_definition_arns": self.job_definition_arns,
-                "job_role_arns": self.job_role_arns,
-                "log_group": self.log_group,
-                "subnet_ids": self.subnet_ids,
-                "security_group_id": self.security_group_id,
-            }
-        )
+        self.register_outputs(declared_outputs(self))
 
     def _network(self) -> tuple[pulumi.Output[str], pulumi.Output[list[str]]]:
         if "network" in self._args:

@@ -1,5 +1,6 @@
 """Where a component is being deployed, and what its children share."""
 
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -44,6 +45,11 @@ def by_name(values: Mapping[str, pulumi.Input[str]]) -> pulumi.Output[dict[str, 
     """Values by the name of what was declared, as one output; also when there are none."""
     collected: dict[str, Any] = {**values}
     return pulumi.Output.from_input(collected)
+
+
+def declared_outputs(component: pulumi.ComponentResource) -> dict[str, Any]:
+    """What a component hands out: the attributes that its class declares, by name."""
+    return {name: getattr(component, name) for name in inspect.get_annotations(type(component))}
 
 
 def scope() -> str:

@@ -6,7 +6,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.checks import NAME, NAME_REMEDY, Problems
-from components.context import by_name, current_cloud
+from components.context import by_name, current_cloud, declared_outputs
 from components.encryption import data_key
 from components.topic import alert_topic
 
@@ -86,13 +86,7 @@ class CostGuard(pulumi.ComponentResource):
         )
         if "anomaly_usd" in args:
             self._anomalies(args["anomaly_usd"])
-        self.register_outputs(
-            {
-                "topic_arn": self.topic_arn,
-                "budget_name": self.budget_name,
-                "model_budget_names": self.model_budget_names,
-            }
-        )
+        self.register_outputs(declared_outputs(self))
 
     def _budget(self, role: str, limit_usd: float, tag_filter: dict[str, str]) -> pulumi.Output[str]:
         return aws.budgets.Budget(

@@ -8,7 +8,7 @@ import pulumi_aws as aws
 from components import iam, naming
 from components.bucket import BucketSettings, secure_bucket
 from components.checks import Problems
-from components.context import Cloud, current_cloud, scope
+from components.context import Cloud, current_cloud, declared_outputs, scope
 from components.encryption import data_key
 
 BUCKETS: Final = ("raw", "curated", "features", "artifacts")
@@ -102,20 +102,7 @@ class DataLake(pulumi.ComponentResource):
         self.athena_workgroup = self._workgroup(cloud, args.get("scan_limit_gib", DEFAULT_SCAN_LIMIT_GIB))
         self.ingest_policy_arn = self._ingest_policy(cloud)
         self.curate_policy_arn = self._curate_policy(cloud)
-        self.register_outputs(
-            {
-                "raw_bucket": self.raw_bucket,
-                "curated_bucket": self.curated_bucket,
-                "features_bucket": self.features_bucket,
-                "artifacts_bucket": self.artifacts_bucket,
-                "access_logs_bucket": self.access_logs_bucket,
-                "kms_key_arn": self.kms_key_arn,
-                "catalog_database": self.catalog_database,
-                "athena_workgroup": self.athena_workgroup,
-                "ingest_policy_arn": self.ingest_policy_arn,
-                "curate_policy_arn": self.curate_policy_arn,
-            }
-        )
+        self.register_outputs(declared_outputs(self))
 
     def _buckets(self, cloud: Cloud, retention: dict[str, dict[str, int]]) -> dict[str, pulumi.Output[str]]:
         logs = secure_bucket(

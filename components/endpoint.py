@@ -8,7 +8,7 @@ import pulumi_aws as aws
 
 from components import iam, naming
 from components.checks import NAME, NAME_REMEDY, Problems
-from components.context import current_cloud, scope
+from components.context import current_cloud, declared_outputs, scope
 from components.encryption import data_key
 from components.logs import RETENTION_DAYS, log_group
 
@@ -130,15 +130,7 @@ class Endpoint(pulumi.ComponentResource):
         self.endpoint_arn = self._endpoint(role, policy)
         self.invoke_policy_arn = self._invoke_policy()
         self._alarms()
-        self.register_outputs(
-            {
-                "endpoint_name": self.endpoint_name,
-                "endpoint_arn": self.endpoint_arn,
-                "role_arn": self.role_arn,
-                "invoke_policy_arn": self.invoke_policy_arn,
-                "log_group": self.log_group,
-            }
-        )
+        self.register_outputs(declared_outputs(self))
 
     def _role(self, logs: aws.cloudwatch.LogGroup) -> tuple[aws.iam.Role, aws.iam.RolePolicy]:
         role = aws.iam.Role(

@@ -10,7 +10,7 @@ import pulumi_aws as aws
 from components import batch_job, feast, iam, naming
 from components.batch_job import JobSpec
 from components.checks import Problems
-from components.context import by_name, current_cloud, data_options, scope
+from components.context import by_name, current_cloud, data_options, declared_outputs, scope
 from components.encryption import data_key
 from components.feature_view import EVENT_DATE, FeatureView, check_views, columns, declaration
 from components.logs import log_group
@@ -108,19 +108,7 @@ class FeatureStore(pulumi.ComponentResource):
         self.read_policy_arn = self._policy("read", self._read_statements)
         self.write_policy_arn = self._policy("write", self._write_statements)
         self.materialise_job_arn = self._materialise_job(args)
-        self.register_outputs(
-            {
-                "tables": self.tables,
-                "catalog_tables": self.catalog_tables,
-                "offline_uris": self.offline_uris,
-                "views_uri": self.views_uri,
-                "feast_uri": self.feast_uri,
-                "feature_store_yaml": self.feature_store_yaml,
-                "read_policy_arn": self.read_policy_arn,
-                "write_policy_arn": self.write_policy_arn,
-                "materialise_job_arn": self.materialise_job_arn,
-            }
-        )
+        self.register_outputs(declared_outputs(self))
 
     def _online_table(self, view: FeatureView) -> aws.dynamodb.Table:
         return aws.dynamodb.Table(

@@ -9,7 +9,7 @@ import pulumi_aws as aws
 
 from components import naming
 from components.checks import Problems
-from components.context import current_cloud, data_options
+from components.context import current_cloud, data_options, declared_outputs
 from components.encryption import data_key
 
 DEFAULT_KEEP_IMAGES: Final = 30
@@ -77,14 +77,7 @@ class ImageRepository(pulumi.ComponentResource):
         self.job_image_uri = self.image_uri.apply(
             lambda uri: None if uri is None else naming.dual_stack_image(uri)
         )
-        self.register_outputs(
-            {
-                "repository_arn": self.repository_arn,
-                "repository_url": self.repository_url,
-                "image_uri": self.image_uri,
-                "job_image_uri": self.job_image_uri,
-            }
-        )
+        self.register_outputs(declared_outputs(self))
 
 
 def image_uri(repository_url: str, version: str | None) -> str | None:

@@ -9,7 +9,7 @@ import pulumi_aws as aws
 
 from components import iam, naming
 from components.checks import NAME, NAME_REMEDY, Problems
-from components.context import by_name, current_cloud, data_options, scope
+from components.context import by_name, current_cloud, data_options, declared_outputs, scope
 from components.encryption import data_key
 from components.topic import alert_topic
 
@@ -116,21 +116,7 @@ class ModelRegistry(pulumi.ComponentResource):
             {model: self._policy(f"register-{model}", [model], self._register_statements) for model in groups}
         )
         self.mlflow_arn = self._mlflow(args.get("mlflow", False))
-        self.register_outputs(
-            {
-                "package_groups": self.package_groups,
-                "artifact_uris": self.artifact_uris,
-                "live_pointers": self.live_pointers,
-                "previous_pointers": self.previous_pointers,
-                "pointer_prefix": self.pointer_prefix,
-                "lineage_table": self.lineage_table,
-                "approval_topic_arn": self.approval_topic_arn,
-                "read_policy_arn": self.read_policy_arn,
-                "approve_policy_arn": self.approve_policy_arn,
-                "register_policy_arns": self.register_policy_arns,
-                "mlflow_arn": self.mlflow_arn,
-            }
-        )
+        self.register_outputs(declared_outputs(self))
 
     def _package_group(self, model: RegisteredModel) -> aws.sagemaker.ModelPackageGroup:
         return aws.sagemaker.ModelPackageGroup(

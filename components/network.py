@@ -8,7 +8,7 @@ import pulumi_aws as aws
 
 from components import iam, naming
 from components.checks import Problems
-from components.context import Cloud, current_cloud
+from components.context import Cloud, current_cloud, declared_outputs
 from components.encryption import data_key
 from components.logs import RETENTION_DAYS, log_group
 
@@ -63,13 +63,7 @@ class Network(pulumi.ComponentResource):
         ).apply(list)
         self._gateway_endpoints(cloud, vpc, routes)
         self.flow_log_group = self._flow_logs(cloud, vpc, args)
-        self.register_outputs(
-            {
-                "vpc_id": self.vpc_id,
-                "subnet_ids": self.subnet_ids,
-                "flow_log_group": self.flow_log_group,
-            }
-        )
+        self.register_outputs(declared_outputs(self))
 
     def _named(self, role: str) -> dict[str, pulumi.Input[str]]:
         # Consoles show what carries a Name tag by it.

@@ -70,6 +70,10 @@ class Monitor(runtime_mocks.MockMonitor):
         }
         return answer
 
+    def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802  # the protocol's own name
+        self._recording.registered_outputs[request.urn.rpartition("::")[2]] = set(request.outputs)
+        return super().RegisterResourceOutputs(request)
+
 
 @dataclass
 class Recording(pulumi.runtime.Mocks):
@@ -81,6 +85,8 @@ class Recording(pulumi.runtime.Mocks):
     outputs: dict[str, Any] = field(default_factory=dict)
     options: dict[str, pulumi.ResourceOptions] = field(default_factory=dict)
     """Name → options, in the order of the program."""
+    registered_outputs: dict[str, set[str]] = field(default_factory=dict)
+    """Component → names of the outputs that it registered."""
     requests: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Name → what else was said when it was registered."""
 
