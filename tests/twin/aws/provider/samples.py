@@ -32,6 +32,8 @@ class Sample:
     """Inputs that the cloud can not tell (an import lacks them)."""
     importable: bool = True
     """Whether an id is enough to find it."""
+    reversible: bool = True
+    """Whether a change can be taken back (a schema's earlier version can not become the latest again)."""
     label: str = ""
 
 
@@ -492,6 +494,26 @@ GLUE = [
         {"description": "it", "parameters": {"EXTERNAL": "TRUE", "x": "y"}},
         {"d": DATABASE},
         {"databaseName": "other"},
+    ),
+    Sample(
+        "aws:glue/registry:Registry",
+        {"registryName": "it", "description": "it", "tags": {"a": "b"}},
+        {},
+        replaces={"registryName": "other"},
+    ),
+    Sample(
+        "aws:glue/schema:Schema",
+        lambda made: {
+            "schemaName": "events",
+            "registryArn": made["r"].id,
+            "dataFormat": "JSON",
+            "compatibility": "BACKWARD",
+            "schemaDefinition": '{"type": "object"}',
+        },
+        {"schemaDefinition": '{"type": "object", "properties": {"a": {"type": "string"}}}'},
+        {"r": ("aws:glue/registry:Registry", {"registryName": "of-schemas"})},
+        {"dataFormat": "AVRO"},
+        reversible=False,
     ),
 ]
 

@@ -68,8 +68,9 @@ def test_life(plugin: Plugin, sample: Sample) -> None:
         resource = change(plugin, resource, {"tags": None})
     changes = values(sample.change, made)
     if changes:
-        changed = change(plugin, resource, changes)
-        resource = change(plugin, changed, {name: given.get(name) for name in changes})
+        resource = change(plugin, resource, changes)
+        if sample.reversible:
+            resource = change(plugin, resource, {name: given.get(name) for name in changes})
 
     for name, value in sample.replaces.items():
         news = {key: each for key, each in {**given, name: value}.items() if each is not None}
