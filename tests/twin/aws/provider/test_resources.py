@@ -1,6 +1,9 @@
 """What is common to all types: checking, names, tags, differences, unknowns, secrets, failures, crashes."""
 
+import contextlib
 import json
+import threading
+import time
 
 import boto3
 import grpc
@@ -374,3 +377,46 @@ def test_a_call_has_no_methods_to_offer(plugin: Plugin) -> None:
     with pytest.raises(grpc.RpcError) as refused:
         plugin.stub.Call(provider_pb2.CallRequest(tok="x", args=wire.to_struct({})))
     assert refused.value.code() == grpc.StatusCode.UNIMPLEMENTED
+
+
+@pytest.mark.slow
+def test_a_provider_killed_at_any_moment_leaves_no_duplicate(endpoint: str) -> None:
+    """A creation of three calls is cut short at many moments; repeated, it ends as if nothing had been."""
+    environment = {"STAGECRAFT_CLOUD": endpoint}
+    reference = Plugin(environment).configure()
+    try:
+        for attempt in range(8):
+            name = f"cut-{attempt}"
+            given = {
+                "name": name,
+                "assumeRolePolicy": trust("ec2.amazonaws.com"),
+                "inlinePolicies": [{"name": each, "policy": policy("s3:GetObject")} for each in ("a", "b")],
+            }
+            key_given = {"description": name, "enableKeyRotation": True}
+            before = keys(endpoint)
+            doomed = Plugin(environment).configure()
+            doomed.checked(ROLE, given)  # the models are loaded: what follows is calls
+            role_inputs = doomed.checked(ROLE, given, name=name)
+            key_inputs = doomed.checked(KEY, key_given, name=name)
+
+            def make(plugin: Plugin = doomed, role=role_inputs, key=key_inputs, name: str = name) -> None:
+                with contextlib.suppress(grpc.RpcError):
+                    plugin.create(KEY, key, name=name)
+                    plugin.create(ROLE, role, name=name)
+
+            making = threading.Thread(target=make)
+            making.start()
+            time.sleep(0.012 * attempt)
+            doomed.kill()
+            making.join()
+            key = reference.create(KEY, key_inputs, name=name)
+            role = reference.create(ROLE, role_inputs, name=name)
+            assert keys(endpoint) - before == {key.id}
+            assert key.state["enableKeyRotation"] is True
+            iam = client(endpoint, "iam")
+            assert iam.list_role_policies(RoleName=role.id)["PolicyNames"] == ["a", "b"]
+            found = reference.read(role)
+            assert found is not None
+            assert found.inputs == role_inputs
+    finally:
+        reference.close()
