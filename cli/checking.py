@@ -14,7 +14,7 @@ from cli.comparing import Baseline, CompareError, estimate_baseline, find_baseli
 from cli.deploying import check_settings, told_in_words
 from cli.display import visible_outputs
 from cli.estimating import declared_usage, estimate_deployment
-from cli.failures import FAILED, INTERRUPTED, MISUSED, stop
+from cli.failures import FAILED, MISUSED, stop
 from cli.planning import Plan, plan
 from cli.reports.findings import Sorted, diagnostics_of, every_pack, rules_in_force
 from cli.reports.formats import Format
@@ -54,13 +54,10 @@ def check(
         usage, baseline = read_request(workspace, console, usage_file, against)
         with console.status(f"checking {workspace.stack}"):
             planned = plan(workspace, packs=True)
-            if planned.result.interrupted:
-                raise typer.Exit(INTERRUPTED)
             if state_out is not None:
                 _keep(planned.document, state_out, console)
-            estimate = estimate_deployment(planned.deployment, workspace.region, usage)
-            comparison = _compared(baseline, estimate, workspace, usage_file)
-        report = _report(workspace, planned, Costs(estimate, budget_of(workspace), comparison), began)
+            costs = _costs(workspace, planned, usage, baseline, usage_file)
+        report = _report(workspace, planned, costs, began)
     for other, path in saved:
         try:
             save(report, other, path)
@@ -95,12 +92,21 @@ def budget_of(workspace: Workspace) -> Decimal | None:
     return number(workspace.setting("monthlyBudgetUsd"))
 
 
-def _compared(
-    baseline: Baseline | None, estimate: Estimate, workspace: Workspace, usage_file: Path | None
-) -> Comparison | None:
-    """The change; where there cannot be one, the reason: the verdict does not hang on it."""
-    if baseline is None:
+def _costs(
+    workspace: Workspace, planned: Plan, usage: Usage, baseline: Baseline | None, usage_file: Path | None
+) -> Costs | None:
+    """What the stack costs; nothing for half a stack, whose cost would pass for the whole's."""
+    if planned.failures:
         return None
+    estimate = estimate_deployment(planned.deployment, workspace.region, usage)
+    comparison = None if baseline is None else _compared(baseline, estimate, workspace, usage_file)
+    return Costs(estimate, budget_of(workspace), comparison)
+
+
+def _compared(
+    baseline: Baseline, estimate: Estimate, workspace: Workspace, usage_file: Path | None
+) -> Comparison:
+    """The change; where there cannot be one, the reason: the verdict does not hang on it."""
     try:
         before = estimate_baseline(baseline, workspace, usage_file)
     except (CompareError, UsageError, ValueError) as error:
@@ -108,7 +114,7 @@ def _compared(
     return Comparison(baseline.what, diff(before, estimate))
 
 
-def _report(workspace: Workspace, planned: Plan, costs: Costs, began: float) -> Report:
+def _report(workspace: Workspace, planned: Plan, costs: Costs | None, began: float) -> Report:
     stage = str(workspace.setting("stage") or STAGES[0])
     result = planned.result
     rules = rules_in_force(every_pack(), workspace.setup("", whole=True).policy_config, stage)
@@ -132,9 +138,11 @@ def _report(workspace: Workspace, planned: Plan, costs: Costs, began: float) -> 
 
 
 def _source(workspace: Workspace) -> str:
-    """The stack's file, as the repository names it."""
-    path, root = workspace.project.stack_file(workspace.stack), workspace.project.root
-    return path.relative_to(root).as_posix()
+    """The stack's file, as its repository names it; without a repository, as its project does."""
+    root = workspace.project.root.resolve()
+    repository = next((each for each in (root, *root.parents) if (each / ".git").exists()), root)
+    path = workspace.project.stack_file(workspace.stack).resolve()
+    return path.relative_to(repository).as_posix() if path.is_relative_to(repository) else path.as_posix()
 
 
 def _keep(document: Mapping[str, Any], path: Path, console: Console) -> None:

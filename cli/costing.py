@@ -2,14 +2,13 @@
 
 from pathlib import Path
 
-import typer
 from rich.console import Console
 
 from cli.checking import budget_of, read_request
 from cli.comparing import Baseline, CompareError, estimate_baseline, estimate_file
 from cli.deploying import check_settings, told_in_words
 from cli.estimating import declared_usage, estimate_deployment
-from cli.failures import FAILED, INTERRUPTED, MISUSED, stop
+from cli.failures import FAILED, MISUSED, stop
 from cli.planning import plan
 from cli.reports.formats import CostFormat
 from cli.reports.render import show_costs
@@ -28,8 +27,6 @@ def cost_of_stack(
         usage, baseline = read_request(workspace, console, usage_file, against)
         with console.status(f"planning {workspace.stack}"):
             planned = plan(workspace, packs=False)
-        if planned.result.interrupted:
-            raise typer.Exit(INTERRUPTED)
         if planned.failures:
             reasons = "\n  ".join(planned.failures)
             raise stop(console, f"{workspace.stack} cannot be planned:\n  {reasons}")

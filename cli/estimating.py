@@ -10,7 +10,7 @@ import yaml
 from pricing import Estimate, Resource, Usage, UsageError, estimate
 from twin.engine.analyzer import PolicyResource
 from twin.engine.deployment import Deployment
-from twin.wire import Secret, unwrap
+from twin.wire import OutputValue, Secret, unwrap
 
 DEFAULT_REGION: Final = "us-east-1"
 _HIDDEN: Final = "[secret]"
@@ -102,7 +102,8 @@ def declared_usage(setting: Any, file: Path | None) -> Usage:
         for key, value in source.items():
             if key in ("byName", "by_name"):
                 for pattern, fields in value.items():
-                    named[pattern] = {**named.get(pattern, {}), **fields}
+                    spelled = {_camel(str(field)): amount for field, amount in fields.items()}
+                    named[pattern] = {**named.get(pattern, {}), **spelled}
             else:
                 merged[_camel(str(key))] = value
     if problems:
@@ -134,6 +135,8 @@ def _priced(properties: Mapping[str, Any]) -> dict[str, Any]:
 def _shown(value: Any, *, secret: bool) -> Any:
     if isinstance(value, Secret):
         return _shown(value.value, secret=True)
+    if isinstance(value, OutputValue):
+        return _shown(value.value, secret=secret or value.secret)
     if isinstance(value, Mapping):
         return {key: _shown(item, secret=secret) for key, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):

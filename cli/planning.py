@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import typer
+
 from cli import deploying
 from cli.deploying import Request
+from cli.failures import INTERRUPTED
 from cli.seeding import seed_approved_versions
 from cli.workspace import Workspace
 from twin.engine.deployment import Deployment, dump
@@ -39,13 +42,15 @@ def plan(workspace: Workspace, *, packs: bool) -> Plan:
     """The stack as production will have it, judged by the policy packs or only made.
 
     Ours is deployed, one version of each of its models approved, and deployed again: only then are its
-    endpoints there.
+    endpoints there. Ctrl-C ends the command.
     """
     with tempfile.TemporaryDirectory(prefix="stagecraft-plan-") as folder:
         scratch = workspace.scratch(Path(folder))
         _keep_passphrase(workspace, scratch)
         with scratch.cloud(scratch=True) as cloud:
             result = _deployed(scratch, cloud, packs=packs)
+        if result.interrupted:
+            raise typer.Exit(INTERRUPTED)
         deployment, encryption = StackStore(scratch.files, PULUMI_VERSION).load()
         return Plan(result, deployment, dump(deployment, encryption, PULUMI_VERSION))
 

@@ -71,7 +71,7 @@ def _rule(report: Report, rule: RuleInfo, findings: Sequence[Finding]) -> Xml.El
         kind = "failure" if broken else "error"
         message = f"{rule.title}: {count(len(blocking), 'finding')}"
         failure = Xml.SubElement(
-            case, kind, type=rule.level if broken else "cannot judge", message=_clean(message)
+            case, kind, type=blocking[0].level if broken else "cannot judge", message=_clean(message)
         )
         remedies = dict.fromkeys(item.remedy for item in blocking if item.remedy)
         lines = [*map(_line, blocking), *(f"Remedy: {remedy}" for remedy in remedies)]

@@ -16,8 +16,9 @@ LIMIT: Final = 60_000
 
 _SHOWN_FINDINGS: Final = 10
 _SHOWN_CHANGES: Final = 20
-_SPECIAL: Final = re.compile(r"([\\`*_{}\[\]()#+!|~>$-])")
-_SCHEMES: Final = re.compile(r"(?i)\b(https?|ftp|www)(?=[:.])")
+_SPECIAL: Final = re.compile(r"([\\`*_\[\]|~$])")
+_SPAN: Final = re.compile(r"(?<!`)`([^`]+)`(?!`)")
+_REFERENCE: Final = re.compile(r"([@#])(?=\w)|\b(https?|ftp|www)(?=[:.])", re.IGNORECASE)
 _UNSEEN: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -33,13 +34,10 @@ def render_costs(costs: Costs, subject: str) -> str:
 
 
 def escaped(text: str) -> str:
-    """Text from outside: no markup, no HTML, no mention of anyone, on one line."""
+    """Text from outside, on one line: `code` stays code; no other markup, no HTML, no mention of anyone."""
     line = " ".join(_UNSEEN.sub("", text).split())
-    plain = line.replace("&", "&amp;").replace("<", "&lt;")
-    plain = _SPECIAL.sub(r"\\\1", plain)
-    # An empty comment ends what would otherwise notify a person or link an issue or a page.
-    plain = re.sub(r"(@|\\#)(?=\w)", r"\1<!-- -->", plain)
-    return _SCHEMES.sub(r"\1<!-- -->", plain)
+    parts = _SPAN.split(line)
+    return "".join(code(part) if index % 2 else _plain(part) for index, part in enumerate(parts))
 
 
 def code(text: str) -> str:
@@ -53,6 +51,8 @@ def code(text: str) -> str:
 
 def _lines(report: Report) -> Iterator[str]:
     mark, verdict = ("✅", "is allowed") if report.ok else ("❌", "is not allowed")
+    if report.problems and not report.violations:
+        verdict = "could not be judged"
     yield f"## {mark} {code(report.subject)} {verdict}"
     yield ""
     yield from _overview(report)
@@ -190,6 +190,12 @@ def _dollars(amounts: Amounts) -> list[str]:
 
 def _changes(amounts: Amounts) -> list[str]:
     return [_amount(money.change(value)) for value in (amounts.idle, amounts.expected, amounts.worst)]
+
+
+def _plain(text: str) -> str:
+    escaped = _SPECIAL.sub(r"\\\1", text.replace("&", "&amp;").replace("<", "&lt;"))
+    # An empty comment ends what would notify a person, or link an issue or a page.
+    return _REFERENCE.sub(r"\g<0><!-- -->", escaped)
 
 
 def _amount(text: str) -> str:

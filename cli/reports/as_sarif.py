@@ -5,6 +5,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -90,7 +91,7 @@ def _result(report: Report, item: Finding, index: Mapping[str, int]) -> dict[str
     location: dict[str, Any] = {
         # Code scanning shows nothing that lies in no file: the stack's own stands for its resources.
         "physicalLocation": {
-            "artifactLocation": {"uri": quote(report.source)},
+            "artifactLocation": {"uri": _uri(report.source)},
             "region": {"startLine": 1},
         },
     }
@@ -136,6 +137,10 @@ def _fingerprint(findings: Sequence[Finding], results: Sequence[dict[str, Any]])
         seen[identity] += 1
         digest = hashlib.sha256("\0".join(identity).encode("utf-8", "replace")).hexdigest()[:32]
         result["partialFingerprints"] = {"primaryLocationLineHash": f"{digest}:{seen[identity]}"}
+
+
+def _uri(path: str) -> str:
+    return Path(path).as_uri() if Path(path).is_absolute() else quote(path)
 
 
 def _version() -> str:

@@ -78,6 +78,8 @@ def _verdict(report: Report) -> Text:
     if report.problems:
         said.append(count(len(report.problems), "problem"))
     head = "is allowed" if report.ok else "is not allowed"
+    if report.problems and not report.violations:
+        head = "could not be judged"
     return Text.assemble(
         (f"{report.subject} {head}:", "bold green" if report.ok else "bold red"),
         f" {', '.join(said)}",
