@@ -216,6 +216,8 @@ def is_not_emulated(error: ClientError) -> bool:
 
 _MISSING: Final = frozenset(
     {
+        "UnknownMonitorException",
+        "UnknownSubscriptionException",
         "404",
         "AWS.SimpleQueueService.NonExistentQueue",
         "QueueDoesNotExist",

@@ -70,9 +70,7 @@ def _begin_environment(context: Context, environment: Record) -> None:
     _check_name(ENVIRONMENT, environment)
     name = environment["computeEnvironmentName"]
     environment["uuid"] = f"{name}-uuid"
-    environment["ecsClusterArn"] = (
-        f"arn:aws:ecs:{context.region}:{context.account}:cluster/AWSBatch-{name}"
-    )
+    environment["ecsClusterArn"] = f"arn:aws:ecs:{context.region}:{context.account}:cluster/AWSBatch-{name}"
     environment.setdefault("serviceRole", _SERVICE_ROLE.format(context.account))
     resources = environment.get("computeResources")
     if environment["type"] == "MANAGED" and resources is None:
@@ -226,7 +224,15 @@ def _begin_definition(context: Context, definition: Record) -> None:
     for need, old in (("VCPU", "vcpus"), ("MEMORY", "memory")):
         if need not in needs and old not in container:
             raise AwsError(_CLIENT, f"containerProperties must contain {old} (or a {need} requirement)")
-    for name in ("command", "environment", "mountPoints", "resourceRequirements", "secrets", "ulimits", "volumes"):
+    for name in (
+        "command",
+        "environment",
+        "mountPoints",
+        "resourceRequirements",
+        "secrets",
+        "ulimits",
+        "volumes",
+    ):
         container.setdefault(name, [])
 
 
@@ -238,7 +244,12 @@ DEFINITION: Final = Kind(
     arn_field="jobDefinitionArn",
     create="RegisterJobDefinition",
     tags="tags",
-    initial={"status": "ACTIVE", "parameters": {}, "propagateTags": False, "containerOrchestrationType": "ECS"},
+    initial={
+        "status": "ACTIVE",
+        "parameters": {},
+        "propagateTags": False,
+        "containerOrchestrationType": "ECS",
+    },
     missing=(_CLIENT, "JobDefinition {name} does not exist"),
     make_name=_definition_name,
     before_create=_begin_definition,

@@ -280,7 +280,9 @@ def variants_in_service(config: Record) -> list[Record]:
             "CurrentWeight": weight,
             "DesiredWeight": weight,
             "CurrentServerlessConfig": variant.get("ServerlessConfig"),
-            "CurrentInstanceCount": count if count is not None else (0 if "ServerlessConfig" in variant else 1),
+            "CurrentInstanceCount": count
+            if count is not None
+            else (0 if "ServerlessConfig" in variant else 1),
             "DesiredInstanceCount": count,
             "ManagedInstanceScaling": variant.get("ManagedInstanceScaling"),
             "RoutingConfig": variant.get("RoutingConfig"),
@@ -363,7 +365,7 @@ def _update_weights(context: Context) -> dict[str, Any]:
     for wanted in context.required("DesiredWeightsAndCapacities"):
         variant = variants.get(wanted["VariantName"])
         if variant is None:
-            raise AwsError(_INVALID, f"The variant name(s) \"{wanted['VariantName']}\" is/are not present")
+            raise AwsError(_INVALID, f'The variant name(s) "{wanted["VariantName"]}" is/are not present')
         if wanted.get("DesiredWeight") is not None:
             variant["CurrentWeight"] = variant["DesiredWeight"] = wanted["DesiredWeight"]
         if wanted.get("DesiredInstanceCount") is not None:
@@ -454,9 +456,7 @@ FEATURE_GROUP: Final = Kind(
 
 
 def _begin_server(context: Context, server: Record) -> None:
-    server["TrackingServerUrl"] = _PUBLIC_URL.format(
-        name=server["TrackingServerName"], region=context.region
-    )
+    server["TrackingServerUrl"] = _PUBLIC_URL.format(name=server["TrackingServerName"], region=context.region)
 
 
 def _set_server_status(status: str, context: Context) -> dict[str, Any]:
@@ -555,7 +555,12 @@ _PLAIN: Final = (
     FEATURE_GROUP,
     TRACKING_SERVER,
     MLFLOW_APP,
-    _plain("FlowDefinition", "flow-definition", created="CreationTime", initial={"FlowDefinitionStatus": "Active"}),
+    _plain(
+        "FlowDefinition",
+        "flow-definition",
+        created="CreationTime",
+        initial={"FlowDefinitionStatus": "Active"},
+    ),
     _plain("HumanTaskUi", "human-task-ui", created="CreationTime", initial={"HumanTaskUiStatus": "Active"}),
     _plain("Workteam", "workteam/private-crowd", update=True, wrap="Workteam", before_create=_begin_workteam),
 )
