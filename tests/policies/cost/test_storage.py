@@ -47,6 +47,14 @@ def without(rule, *keys):
     return {key: value for key, value in rule.items() if key not in keys}
 
 
+TABLE_IN_GLUE = "aws:glue/catalogTable:CatalogTable"
+FEATURE_TABLE = resource(
+    TABLE_IN_GLUE,
+    "activity",
+    description="Offline features of activity",
+    storageDescriptor={"location": "s3://raw/activity/"},
+    parameters={"storage.location.template": "s3://raw/activity/day=${day}/"},
+)
 CAPTURE = {"enableCapture": True, "destinationS3Uri": "s3://raw/captured/churn"}
 
 CASES = [
@@ -180,6 +188,19 @@ CASES = [
         resource(CONFIGURATION, dataCaptureConfig={**CAPTURE, "enableCapture": False}),
     ),
     passes("C16", "no capture", resource(CONFIGURATION)),
+    passes(
+        "C16",
+        "a table of features",
+        bucket(),
+        lifecycle({**EXPIRE, "filter": {"prefix": "activity/day="}}),
+        FEATURE_TABLE,
+    ),
+    passes(
+        "C16",
+        "a table of something else",
+        resource(TABLE_IN_GLUE, storageDescriptor={"location": "s3://raw/orders"}),
+    ),
+    fails("C16", "a table of features that stays", bucket(), lifecycle(ABORT), FEATURE_TABLE),
     passes("C16", "online only", resource(FEATURES, onlineStoreConfig={"enableOnlineStore": True})),
     fails(
         "C16",
