@@ -58,11 +58,16 @@ class Tagging:
         client = op.client(self.service)
         gone = sorted(set(old) - set(new))
         if gone:
-            keys = [{"Key": key} for key in gone] if self.keys == "Tags" else gone
-            getattr(client, self.remove)(**self._named(target), **{self.keys: keys})
+            getattr(client, self.remove)(**self._named(target), **{self.keys: self._keys(gone)})
         come = {key: value for key, value in sorted(new.items()) if old.get(key) != value}
         if come:
             getattr(client, self.add)(**self._named(target), **{self.tags: self.pairs(come)})
+
+    def _keys(self, gone: list[str]) -> Any:
+        """Keys as the service takes them: CloudTrail wants pairs without values."""
+        if self.pair is not None and self.keys == self.tags:
+            return [{self.pair[0]: key} for key in gone]
+        return gone
 
     def _named(self, target: str) -> dict[str, Any]:
         return {**self.fixed, self.resource: [target] if self.as_list else target}

@@ -714,6 +714,41 @@ CLOUDWATCH = [
     ),
 ]
 
+CLOUDTRAIL = [
+    Sample(
+        "aws:cloudtrail/trail:Trail",
+        lambda made: {
+            "s3BucketName": made["b"].id,
+            "enableLogFileValidation": True,
+            "isMultiRegionTrail": True,
+            "eventSelectors": [
+                {
+                    "readWriteType": "All",
+                    "includeManagementEvents": True,
+                    "dataResources": [{"type": "AWS::S3::Object", "values": ["arn:aws:s3"]}],
+                }
+            ],
+            "tags": {"a": "b"},
+        },
+        {"enableLogFileValidation": False, "enableLogging": False, "s3KeyPrefix": "audit"},
+        {
+            "b": BUCKET,
+            "grant": (
+                "aws:s3/bucketPolicy:BucketPolicy",
+                lambda made: {
+                    "bucket": made["b"].id,
+                    "policy": resource_policy(
+                        "s3:PutObject",
+                        f"arn:aws:s3:::{made['b'].id}/*",
+                        {"Service": "cloudtrail.amazonaws.com"},
+                    ),
+                },
+            ),
+        },
+        {"name": "other"},
+    ),
+]
+
 LAMBDA_ROLE = ("aws:iam/role:Role", {"assumeRolePolicy": trust("lambda.amazonaws.com")})
 FUNCTION = (
     "aws:lambda/function:Function",
@@ -792,4 +827,4 @@ LAMBDA = [
     ),
 ]
 
-SAMPLES = [*ATHENA, *CLOUDWATCH, *DYNAMODB, *GLUE, *IAM, *KMS, *LAMBDA, *S3, *SNS, *SQS, *SSM]
+SAMPLES = [*ATHENA, *CLOUDTRAIL, *CLOUDWATCH, *DYNAMODB, *GLUE, *IAM, *KMS, *LAMBDA, *S3, *SNS, *SQS, *SSM]
