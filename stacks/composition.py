@@ -195,6 +195,7 @@ class Composition:
     def _train_job(self, model: Model, base: Base) -> PoolJob:
         training = model.training
         default = ACCELERATORS[training.accelerator]
+        label, task = self._settings.outcome_of(model)
         return {
             "name": f"train-{model.name}",
             "image_uri": base.image.job_uri,
@@ -206,8 +207,8 @@ class Composition:
                 "STAGECRAFT_VIEWS_PREFIX": base.features.views_uri,
                 "STAGECRAFT_MODEL": model.name,
                 "STAGECRAFT_MODEL_VIEWS": json.dumps(model.features),
-                "STAGECRAFT_MODEL_LABEL": model.label,
-                "STAGECRAFT_MODEL_TASK": model.task,
+                "STAGECRAFT_MODEL_LABEL": label,
+                "STAGECRAFT_MODEL_TASK": task,
                 "STAGECRAFT_MODEL_PACKAGE_GROUP": base.registry.package_groups[model.name],
                 "STAGECRAFT_LINEAGE_TABLE": base.registry.lineage_table,
                 "STAGECRAFT_POINTER_PREFIX": base.registry.pointer_prefix,

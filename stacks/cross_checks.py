@@ -129,7 +129,10 @@ def _features(path: str, model: "Model", views: "list[FeatureView]") -> Iterator
             yield Problem(f"{path}.features[{index}]", name, "stands there twice")
     read = [by_name[name] for name in model.features if name in by_name]
     labels = [field.name for view in read for field in view.fields if field.label]
-    if read and model.label not in labels:
+    if read and model.label is None and len(labels) != 1:
+        known = f"one of {', '.join(labels)}" if labels else "a field that a view marks with label: true"
+        yield Problem(f"{path}.label", None, f"is required: {known}")
+    elif read and model.label is not None and model.label not in labels:
         known = f": {', '.join(labels)}" if labels else "; mark one with label: true"
         yield Problem(
             f"{path}.label",

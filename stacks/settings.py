@@ -22,6 +22,8 @@ from stacks.machines import DEFAULT_MAX_VCPUS
 from stacks.problems import Problem, SettingsError, did_you_mean
 
 NAMESPACE: Final = "stagecraft"
+DEFAULT_IMAGE: Final = "0.1.0"
+"""The tag of the platform image that a release of Stagecraft is built with."""
 
 Name = Annotated[
     str,
@@ -164,6 +166,9 @@ class Release(_Section):
     bake_minutes: Annotated[int, Field(ge=1, le=1440)] = 15
 
 
+Task = Literal["binary", "multiclass", "regression"]
+
+
 class Model(_Section):
     """The one declaration of a model; all that it needs follows from it."""
 
@@ -171,8 +176,10 @@ class Model(_Section):
     description: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
     owner: Label | None = None
     features: Annotated[list[Column], Field(min_length=1)]
-    label: Column
-    task: Literal["binary", "multiclass", "regression"]
+    label: Column | None = None
+    """The outcome it predicts. Default: the one label of its views."""
+    task: Task | None = None
+    """Default: what the label's type and values say."""
     training: Training = Training()
     serving: Serving = Serving()
     slo: Slo | None = None
@@ -206,7 +213,7 @@ class Settings(_Section):
             pattern=r"^[A-Za-z0-9][A-Za-z0-9._/:@-]{0,511}$",
             description="a tag or digest in the stack's own repository, or the whole URI of another image",
         ),
-    ]
+    ] = DEFAULT_IMAGE
     notify: Annotated[list[Email], Field(max_length=10)] = []
     capabilities: dict[str, bool] = {}
     max_vcpus: Annotated[int, Field(ge=1, le=10000)] = DEFAULT_MAX_VCPUS
@@ -218,10 +225,24 @@ class Settings(_Section):
         """Both switches are set: the stack's, and the component's."""
         return self.data_loss == "allow" and component in self.disposable
 
+    def outcome_of(self, model: Model) -> tuple[str, Task]:
+        """What a model predicts: the label's column, and the kind of task."""
+        views = [view for view in self.feature_views if view.name in model.features]
+        labels = {field.name: field for view in views for field in view.fields if field.label}
+        name = model.label or next(iter(labels))
+        return name, model.task or _task_of(labels[name])
+
     @property
     def enabled(self) -> frozenset[str]:
         """The stack's capabilities."""
         return stages.enabled(self.stage, self.capabilities)
+
+
+def _task_of(label: FeatureField) -> Task:
+    """A yes or no, one of several, or an amount."""
+    if label.type == "bool" or (label.allowed is not None and len(label.allowed) == 2):
+        return "binary"
+    return "multiclass" if label.allowed is not None or label.type == "string" else "regression"
 
 
 def problems_of(raw: Mapping[str, Any]) -> list[Problem]:

@@ -184,7 +184,7 @@ def test_ten_bad_settings_give_ten_named_problems():
 
 
 def test_an_empty_stack_is_told_what_it_needs():
-    required = {"stage", "environment", "labels", "monthlyBudgetUsd", "featureViews", "models", "image"}
+    required = {"stage", "environment", "labels", "monthlyBudgetUsd", "featureViews", "models"}
     assert {problem.path for problem in problems_of({})} == {f"stagecraft:{key}" for key in required}
 
 
@@ -294,3 +294,25 @@ def test_only_finished_stages_can_be_declared():
 def test_settings_survive_json():
     raw = stack_file("dev")
     assert json.loads(json.dumps(raw)) == raw
+
+
+def test_what_a_model_predicts_follows_from_its_views():
+    raw = stack_file("local")
+    (model,) = raw["stagecraft:models"]
+    settings = parse_settings(
+        {**raw, "stagecraft:models": [{key: model[key] for key in model if key not in ("label", "task")}]}
+    )
+    assert settings.outcome_of(settings.models[0]) == ("malignant", "binary")
+
+
+def test_a_model_of_views_with_two_labels_must_say_which():
+    raw = stack_file("local")
+    (view,), (model,) = raw["stagecraft:featureViews"], raw["stagecraft:models"]
+    fields = [*view["fields"], {"name": "stage", "type": "string", "label": True}]
+    model = {key: model[key] for key in model if key != "label"}
+    problems = problems_of(
+        {**raw, "stagecraft:featureViews": [{**view, "fields": fields}], "stagecraft:models": [model]}
+    )
+    assert [(each.path, "malignant, stage" in each.remedy) for each in problems] == [
+        ("stagecraft:models[0].label", True)
+    ]
