@@ -1,8 +1,8 @@
 """Pulumi's properties ↔ the shapes of botocore's service models.
 
-Pulumi names properties in camelCase, calls lists by plurals and flattens lists of one item to an object; the
-API names members in its own case. A `Mapper` walks both descriptions side by side, so that a resource type
-needs to state only the exceptions (`rename`).
+Pulumi names properties in camelCase, calls lists by plurals, and flattens lists of one item to an object or
+makes an object a list of one; the API names members in its own case. A `Mapper` walks both descriptions side
+by side, so that a resource type needs to state only the exceptions (`rename`).
 """
 
 import base64
@@ -136,7 +136,9 @@ class Mapper:
             if value is None or value == "":
                 continue
             kind = described.properties[name]
-            result[member] = self.outgoing(value, kind, shape.members[member], inner, problems)
+            sent = self.outgoing(value, kind, shape.members[member], inner, problems)
+            if sent is not None:
+                result[member] = sent
         return result
 
     def outgoing(
@@ -159,6 +161,10 @@ class Mapper:
                 ]
         if isinstance(shape, StructureShape) and described is not None:
             return self._structure_out(value, described, shape, place, problems)
+        if isinstance(shape, StructureShape) and item is not None:
+            if problems is not None and len(value) > 1:
+                problems.add(place.path, f"has {len(value)} items", "give one")
+            return self.outgoing(value[0], item, shape, place.item(0), problems) if value else None
         if isinstance(shape, MapShape) and element is not None:
             return {
                 key: self.outgoing(part, element, shape.value, place.key(key), problems)
@@ -190,6 +196,8 @@ class Mapper:
             return self.incoming(value[0], kind, shape.member, names) if value else None
         if isinstance(shape, StructureShape) and described is not None:
             return self._structure_in(value, described, shape, names)
+        if isinstance(shape, StructureShape) and item is not None:
+            return [self.incoming(value, item, shape, names)]
         if isinstance(shape, ListShape) and item is not None:
             return [self.incoming(part, item, shape.member, names) for part in value]
         map_kind = map_item(kind)

@@ -6,7 +6,14 @@ from typing import Any
 
 import pytest
 
-from tests.twin.aws.provider import samples, samples_batch, samples_costs, samples_ec2, samples_ecr
+from tests.twin.aws.provider import (
+    samples,
+    samples_batch,
+    samples_costs,
+    samples_ec2,
+    samples_ecr,
+    samples_sagemaker,
+)
 from tests.twin.aws.provider.plugin import Plugin, Resource
 from tests.twin.aws.provider.samples import Sample, values
 from twin.aws.provider import schema
@@ -19,7 +26,14 @@ from twin.aws.provider.problems import Problems
 from twin.aws.provider.registry import adapter_for, all_tokens
 from twin.wire import UNKNOWN, Archive, Asset
 
-SAMPLES = [*samples.SAMPLES, *samples_batch.BATCH, *samples_costs.COSTS, *samples_ec2.EC2, *samples_ecr.ECR]
+SAMPLES = [
+    *samples.SAMPLES,
+    *samples_batch.BATCH,
+    *samples_costs.COSTS,
+    *samples_ec2.EC2,
+    *samples_ecr.ECR,
+    *samples_sagemaker.SAGEMAKER,
+]
 
 
 def test_every_type_has_a_sample() -> None:

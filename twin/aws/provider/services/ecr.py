@@ -34,11 +34,9 @@ class Repository(Declared):
     key: ClassVar[Mapping[str, str]] = {"repositoryName": "name"}
     rename: ClassVar[Mapping[str, str]] = {
         "arn": "repositoryArn",
-        "encryptionConfigurations": "",
         "name": "repositoryName",
         "repositoryUrl": "repositoryUri",
     }
-    handled = frozenset({"encryptionConfigurations"})
     local = frozenset({"forceDelete"})
     in_place = frozenset(
         {"imageScanningConfiguration", "imageTagMutability", "imageTagMutabilityExclusionFilters"}
@@ -50,40 +48,23 @@ class Repository(Declared):
         """Encryption, and exceptions from the rule for tags."""
         encryption = inputs.get("encryptionConfigurations")
         entries = encryption if isinstance(encryption, list) else []
-        if len(entries) > 1:
-            problems.add("encryptionConfigurations", f"there are {len(entries)}", "give one")
         for entry in entries[:1]:
-            kind = entry.get("encryptionType", "AES256") if isinstance(entry, dict) else UNKNOWN
-            if kind is not UNKNOWN and kind not in ("AES256", "KMS", "KMS_DSSE"):
-                path = "encryptionConfigurations[0].encryptionType"
-                problems.add(path, f"{kind!r} is not allowed", "use AES256, KMS or KMS_DSSE")
-            if kind == "AES256" and entry.get("kmsKey"):
+            if isinstance(entry, dict) and entry.get("encryptionType") == "AES256" and entry.get("kmsKey"):
                 path = "encryptionConfigurations[0].kmsKey"
                 problems.add(path, "is not for AES256", 'say encryptionType "KMS"')
         _check_filters(inputs, problems)
 
-    def parameters(self, op: Operation, call: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """The API has one encryption, not a list."""
-        parameters = super().parameters(op, call, inputs)
+    def complete(self, op: Operation, inputs: State) -> None:
+        """Without a kind of encryption it is AES-256."""
         entries = inputs.get("encryptionConfigurations")
-        if entries and entries[0]:
-            entry = {name: value for name, value in entries[0].items() if value}
-            parameters["encryptionConfiguration"] = {"encryptionType": "AES256", **entry}
-        return parameters
+        if isinstance(entries, list) and entries and isinstance(entries[0], dict):
+            inputs["encryptionConfigurations"] = [{"encryptionType": "AES256", **entries[0]}, *entries[1:]]
 
     def named(self, known: Mapping[str, Any], key: Mapping[str, str] | None = None) -> dict[str, Any]:
         """Reading asks for a list."""
         if key is None:
             return {"repositoryNames": [known["name"]]}
         return super().named(known, key)
-
-    def adjust(self, op: Operation, state: State, data: Mapping[str, Any]) -> None:
-        """Encryption as a list."""
-        encryption = data.get("encryptionConfiguration") or {"encryptionType": "AES256"}
-        names = ("encryptionType", "kmsKey")
-        state["encryptionConfigurations"] = [
-            {name: encryption[name] for name in names if encryption.get(name)}
-        ]
 
     def update(self, op: Operation, olds: State, news: State, changed: frozenset[str]) -> None:
         """Tags' rule and scanning have a call each."""
