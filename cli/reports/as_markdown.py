@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from cli.reports import money
+from cli.reports.controls import one_line
 from cli.reports.report import Comparison, Costs, Finding, Report, count, grouped
 from pricing import Amounts
 
@@ -19,7 +20,6 @@ _SHOWN_CHANGES: Final = 20
 _SPECIAL: Final = re.compile(r"([\\`*_\[\]|~$])")
 _SPAN: Final = re.compile(r"(?<!`)`([^`]+)`(?!`)")
 _REFERENCE: Final = re.compile(r"([@#])(?=\w)|\b(https?|ftp|www)(?=[:.])", re.IGNORECASE)
-_UNSEEN: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
 
 
 def render(report: Report) -> str:
@@ -35,14 +35,14 @@ def render_costs(costs: Costs, subject: str) -> str:
 
 def escaped(text: str) -> str:
     """Text from outside, on one line: `code` stays code; no other markup, no HTML, no mention of anyone."""
-    line = " ".join(_UNSEEN.sub("", text).split())
+    line = one_line(text)
     parts = _SPAN.split(line)
     return "".join(code(part) if index % 2 else _plain(part) for index, part in enumerate(parts))
 
 
 def code(text: str) -> str:
-    """Text from outside as code, in a table too."""
-    line = " ".join(_UNSEEN.sub("", text).split()).replace("|", "\\|")
+    """Text from outside as code."""
+    line = one_line(text)
     longest = max((len(run) for run in re.findall(r"`+", line)), default=0)
     fence = "`" * (longest + 1)
     pad = " " if line.startswith("`") or line.endswith("`") else ""
@@ -160,7 +160,7 @@ def _comparison(comparison: Comparison) -> Iterator[str]:
                 left_out += item.change
             rows.append([f"{len(rest)} more", *_changes(left_out)])
         rows.append(["**total**", *(f"**{text}**" for text in _changes(difference.change))])
-        heading = f"change against {code(comparison.what)}"
+        heading = f"change against {code(comparison.what)}".replace("|", "\\|")
         yield from _table([heading, "idle", "expected", "worst"], rows, left=1)
     for word, items in (
         ("Newly without a price", difference.newly_unpriced),

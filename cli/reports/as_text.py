@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.reports import money
+from cli.reports.controls import shown
 from cli.reports.report import Comparison, Costs, Finding, Report, count, grouped
 
 _SHOWN_ASSUMPTIONS: Final = 12
@@ -18,13 +19,18 @@ _INDENT: Final = "    "
 
 def write(report: Report, console: Console) -> None:
     """Prints the report."""
-    for part in _parts(report):
-        console.print(part, soft_wrap=isinstance(part, Text))
+    _print(_parts(report), console)
 
 
 def write_costs(costs: Costs, console: Console) -> None:
     """Prints the estimate."""
-    for part in _cost_parts(costs):
+    _print(_cost_parts(costs), console)
+
+
+def _print(parts: Iterable[RenderableType], console: Console) -> None:
+    for part in parts:
+        if isinstance(part, Text):
+            part.plain = shown(part.plain)
         console.print(part, soft_wrap=isinstance(part, Text))
 
 
@@ -96,7 +102,7 @@ def _cost_parts(costs: Costs) -> Iterator[RenderableType]:
     for item in estimate.components:
         amounts = item.amounts
         table.add_row(
-            Text(money.component(item)),
+            Text(shown(money.component(item))),
             *(money.dollars(value) for value in (amounts.idle, amounts.expected, amounts.worst)),
         )
     table.add_section()
@@ -115,10 +121,10 @@ def _cost_parts(costs: Costs) -> Iterator[RenderableType]:
         )
     if estimate.assumptions:
         yield Text("assumed:", "dim")
-        shown = estimate.assumptions[:_SHOWN_ASSUMPTIONS]
-        yield from (Text(f"{_INDENT}{assumption}", "dim") for assumption in shown)
-        if len(estimate.assumptions) > len(shown):
-            more = len(estimate.assumptions) - len(shown)
+        told = estimate.assumptions[:_SHOWN_ASSUMPTIONS]
+        yield from (Text(f"{_INDENT}{assumption}", "dim") for assumption in told)
+        more = len(estimate.assumptions) - len(told)
+        if more:
             yield Text(f"{_INDENT}and {more} more, in the JSON format", "dim")
     if costs.comparison is not None:
         yield from _comparison(costs.comparison)
@@ -133,13 +139,13 @@ def _comparison(comparison: Comparison) -> Iterator[RenderableType]:
         yield Text(f"no change against {comparison.what}", "bold")
     else:
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        table.add_column(Text(f"change against {comparison.what}"), overflow="fold")
+        table.add_column(Text(shown(f"change against {comparison.what}")), overflow="fold")
         for heading in ("idle", "expected", "worst"):
             table.add_column(heading, justify="right", no_wrap=True)
         for item in difference.components:
             changed = item.change
             table.add_row(
-                Text(money.component(item)),
+                Text(shown(money.component(item))),
                 *(money.change(value) for value in (changed.idle, changed.expected, changed.worst)),
             )
         table.add_section()
