@@ -3,6 +3,7 @@
 Import nothing of moto elsewhere before `prepare` has run: clock and randomness must be in place first.
 """
 
+import json
 import logging
 import os
 import secrets
@@ -56,10 +57,11 @@ def prepare(port: int, region: str) -> None:
     _speed_up()
     _seed_backends()
     when_imported("moto.kms.models", _mend_keys)
+    when_imported("moto.s3.models", _mend_bucket_policies)
 
 
 def _configure() -> None:
-    from moto.core.config import default_user_config  # noqa: PLC0415
+    from moto.core.config import default_user_config
 
     default_user_config["stepfunctions"] = {"execute_state_machine": True}
     default_user_config["lambda"] = {"use_docker": False}
@@ -68,8 +70,8 @@ def _configure() -> None:
 
 def _speed_up() -> None:
     """Mends what a profile of the serving path showed to cost the most."""
-    from botocore.session import Session  # noqa: PLC0415
-    from moto.core import common_models, responses  # noqa: PLC0415
+    from botocore.session import Session
+    from moto.core import common_models, responses
 
     # Every call listed the handler class's methods anew (milliseconds for EC2).
     responses.method_names_from_class = lru_cache(maxsize=None)(responses.method_names_from_class)
@@ -96,7 +98,7 @@ def _speed_up() -> None:
 
 def _seed_backends() -> None:
     """What a service has from the start (the default VPC, say) depends on nothing but service and region."""
-    from moto.core.base_backend import AccountSpecificBackend  # noqa: PLC0415
+    from moto.core.base_backend import AccountSpecificBackend
 
     original = AccountSpecificBackend.__getitem__
 
@@ -117,7 +119,7 @@ def _mend_keys(models: Any) -> None:
 
     moto also makes an RSA key pair (60 ms) for each of them, which nothing uses, and forgets the default usage.
     """
-    from moto.moto_api._internal import mock_random  # noqa: PLC0415
+    from moto.moto_api._internal import mock_random
 
     original = models.generate_private_key
     models.generate_master_key = lambda: mock_random.getrandbits(256).to_bytes(32)
@@ -132,11 +134,35 @@ def _mend_keys(models: Any) -> None:
     models.Key.__init__ = __init__
 
 
+def _mend_bucket_policies(models: Any) -> None:
+    """A bucket policy's statements with conditions do not apply here.
+
+    moto knows no condition and takes each for one that refuses, so that "deny without TLS", which every bucket
+    of ours has, refused everything; loopback stands for TLS.
+    """
+    original = models.FakeBucket.get_permission
+
+    def get_permission(self: Any, action: str, resource: str) -> Any:
+        if self.policy is None or b'"Condition"' not in self.policy:
+            return original(self, action, resource)
+        document = json.loads(self.policy)
+        listed = document.get("Statement") or []
+        listed = listed if isinstance(listed, list) else [listed]
+        kept = [statement for statement in listed if not statement.get("Condition")]
+        whole, self.policy = self.policy, json.dumps({**document, "Statement": kept}).encode()
+        try:
+            return original(self, action, resource)
+        finally:
+            self.policy = whole
+
+    models.FakeBucket.get_permission = get_permission
+
+
 class MotoApps:
     """Finds and calls the moto handler of a request, as moto's own server does but without Flask."""
 
     def __init__(self) -> None:
-        from moto.moto_server import werkzeug_app  # noqa: PLC0415
+        from moto.moto_server import werkzeug_app
 
         self._dispatcher = werkzeug_app.DomainDispatcherApplication(werkzeug_app.create_backend_app)
         self._backend_of_host: Callable[[str], Any] = lru_cache(maxsize=None)(
@@ -146,8 +172,8 @@ class MotoApps:
 
     def call(self, environ: dict[str, Any]) -> HttpResponse:
         """The response of moto. Raises NotImplementedError where moto lacks the operation."""
-        from moto.core.utils import ClientError  # noqa: PLC0415
-        from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound  # noqa: PLC0415
+        from moto.core.utils import ClientError
+        from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
         service = self._service(environ)
         if service is None:
@@ -180,10 +206,10 @@ class MotoApps:
 
 
 def _url_map(service: str) -> Any:
-    """moto's URL table of a service; rule order and weights are werkzeug's, as in moto's server."""
-    from moto.backends import get_backend  # noqa: PLC0415
-    from moto.moto_server.utilities import RegexConverter  # noqa: PLC0415
-    from werkzeug.routing import Map, Rule  # noqa: PLC0415
+    """Moto's URL table of a service; rule order and weights are werkzeug's, as in moto's server."""
+    from moto.backends import get_backend
+    from moto.moto_server.utilities import RegexConverter
+    from werkzeug.routing import Map, Rule
 
     try:
         regions = get_backend(service)[ACCOUNT]
@@ -200,7 +226,7 @@ def _url_map(service: str) -> Any:
 
 @lru_cache(maxsize=1)
 def _request_type() -> type:
-    from moto.core.request import Request  # noqa: PLC0415
+    from moto.core.request import Request
 
     class CloudRequest(Request):  # type: ignore[misc]
         """moto's request, received by a real server."""
@@ -217,8 +243,8 @@ def moto_request(environ: dict[str, Any]) -> Any:
 
 def environ_of(request: HttpRequest) -> dict[str, Any]:
     """The WSGI environment of a request, as moto's own request handler would build it."""
-    from io import BytesIO  # noqa: PLC0415
-    from urllib.parse import unquote_to_bytes  # noqa: PLC0415
+    from io import BytesIO
+    from urllib.parse import unquote_to_bytes
 
     path, _, query = request.target.partition("?")
     environ: dict[str, Any] = {
