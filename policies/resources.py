@@ -14,6 +14,7 @@ from policies.values import CannotJudge, Props, plain
 T = TypeVar("T")
 
 _SAME: Final[Mapping[str, str]] = {
+    "aws:ec2:SecurityGroupIngressRule": "aws:vpc:SecurityGroupIngressRule",
     "aws:s3:BucketV2": "aws:s3:Bucket",
     "aws:s3:BucketAclV2": "aws:s3:BucketAcl",
     "aws:s3:BucketCorsConfigurationV2": "aws:s3:BucketCorsConfiguration",

@@ -5,6 +5,7 @@ configured to be advisory) is reported by two policies that are always advisory:
 runs a pack's policies one after the other on one thread, and the notes last.
 """
 
+import gc
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -40,6 +41,10 @@ WAIVED: Final = "waived: "
 RESOURCE_NOTES: Final = "resource-notes"
 STACK_NOTES: Final = "stack-notes"
 
+_COLLECTIONS: Final = (100_000, 50, 1000)
+"""When the process looks for garbage. For each policy the SDK makes objects for all resources, which live
+until it has run: looking through them as often as Python does by default takes half of a large stack's time."""
+
 _NOTES_TITLE: Final = "Waived findings and open questions"
 
 
@@ -61,6 +66,7 @@ class _Notes(threading.local):
 def policies_of(rules: Sequence[Rule]) -> list[Policy]:
     """The pack's policies: one for each rule, and the notes."""
     decode_once()
+    gc.set_threshold(*_COLLECTIONS)
     notes = _Notes()
     policies = [_policy(rule, notes) for rule in rules]
     advisory = EnforcementLevel.ADVISORY

@@ -245,6 +245,8 @@ def test_a_pack_runs_from_a_checkout_whose_path_has_a_space(tmp_path, pack, monk
     checkout = tmp_path / "a checkout"
     for part in ("policies", "pricing"):
         shutil.copytree(ROOT / part, checkout / part, ignore=shutil.ignore_patterns("__pycache__"))
+    runtime = checkout / "policies" / "runtime.py"
+    runtime.write_text(runtime.read_text().replace("Waived findings and open questions", "Of the copy"))
     monkeypatch.delenv("PYTHONPATH", raising=False)
     with (
         EngineServer(EngineService(lambda *_line: None)) as engine,
@@ -252,6 +254,7 @@ def test_a_pack_runs_from_a_checkout_whose_path_has_a_space(tmp_path, pack, monk
     ):
         assert running.name == f"stagecraft-{pack}"
         assert running.version == "0.1.0"
+        assert running.policies["resource-notes"].description == "Of the copy"
 
 
 def test_a_pack_alone_takes_stage_and_environment_from_the_stack():

@@ -43,6 +43,7 @@ _FOR_PACKS: Final = Encoding(secrets=True, references=False, outputs=False)
 _REMEDY: Final = "\nRemedy: "
 _TETHER: Final = Path(__file__).with_name("tether.py")
 _STDERR_TAIL_LINES: Final = 20
+_DYING_SECONDS: Final = 0.5
 _MAX_DEPTH: Final = 64
 """The policy SDK decodes by recursion and gives up at about 150 levels."""
 _KEPT_ENVIRONMENT: Final = frozenset(
@@ -487,7 +488,10 @@ class PolicyPack:
         return LEVELS[number]
 
     def _error(self, problem: str) -> PolicyPackError:
-        code = self._process.poll()
+        code: int | None = None
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            # One that dies under a call closes its connection a moment before it is gone.
+            code = self._process.wait(timeout=_DYING_SECONDS)
         ended = f" (its process ended with code {code})" if code is not None else ""
         self._stderr.seek(0)
         lines = self._stderr.read().decode("utf-8", "replace").splitlines()

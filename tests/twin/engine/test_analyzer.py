@@ -248,6 +248,26 @@ def test_configuration_goes_over_schema_defaults(echo_directory, engine):
         assert pack.remediate(resource("t:tagged")) == []
 
 
+def test_a_pack_can_be_configured_anew_and_keeps_what_it_has_if_that_is_wrong(echo_directory, engine):
+    with PolicyPack(echo_directory, engine, stack=STACK) as pack:
+        pack.configure({"echo": {"enforcementLevel": "advisory", "size": 5}})
+        with pytest.raises(PolicyPackError, match="size has the minimum 1"):
+            pack.configure({"echo": {"size": 0}})
+        (finding,) = pack.analyze(resource())
+        assert (finding.level, json.loads(finding.message)["config"]["size"]) == ("advisory", 5)
+
+
+@pytest.mark.parametrize("kind", [dict, list])
+def test_what_is_nested_deeper_than_the_sdk_can_read_is_left_open(echo, kind):
+    value = "bottom"
+    for _ in range(900):
+        value = {"a": value} if kind is dict else [value]
+    (finding,) = echo.analyze(resource(properties={"deep": value, "flat": Secret([1])}))
+    assert "can't be known" in finding.message
+    (stacked,) = echo.analyze_stack([resource(properties={"deep": Secret(value)})])
+    assert stacked.urn
+
+
 def test_disabled_policies_say_nothing(echo_directory, engine):
     with PolicyPack(echo_directory, engine, stack=STACK, config={"all": "disabled"}) as pack:
         assert pack.analyze(resource()) == []
