@@ -43,7 +43,7 @@ STACK_NOTES: Final = "stack-notes"
 
 _COLLECTIONS: Final = (100_000, 50, 1000)
 """When the process looks for garbage. For each policy the SDK makes objects for all resources, which live
-until it has run: looking through them as often as Python does by default takes half of a large stack's time."""
+until it has run: looking through them as often as Python does by default takes half of the time."""
 
 _NOTES_TITLE: Final = "Waived findings and open questions"
 
