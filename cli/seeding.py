@@ -14,7 +14,8 @@ def seed_approved_versions(outputs: Mapping[str, Any], cloud: str, region: str) 
     if not models:
         return
     aws = session(cloud, region)
-    sagemaker, ssm = aws.client("sagemaker"), aws.client("ssm")
+    sagemaker: Any = aws.client("sagemaker")
+    ssm = aws.client("ssm")
     for name in sorted(models):
         told = models[name]
         container = {
