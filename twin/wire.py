@@ -208,7 +208,7 @@ def special_fields(value: Any) -> dict[str, Any] | None:
 def _fill(target: struct_pb2.Value, value: Any, encoding: Encoding) -> None:
     if isinstance(value, str):
         target.string_value = value
-    elif isinstance(value, bool):
+    elif isinstance(value, bool):  # before int, which it is too
         target.bool_value = value
     elif isinstance(value, int | float):
         target.number_value = value
@@ -242,6 +242,17 @@ def _encoded(value: Any, encoding: Encoding) -> Any:
     if fields is None:
         raise TypeError(f"cannot be sent to Pulumi: {type(value).__name__}")
     return fields
+
+
+def holds_secret(value: Any) -> bool:
+    """Whether anything within is marked secret."""
+    if isinstance(value, dict):
+        return any(holds_secret(item) for item in value.values())
+    if isinstance(value, list | tuple):
+        return any(holds_secret(item) for item in value)
+    if isinstance(value, OutputValue):
+        return value.secret or holds_secret(value.value)
+    return isinstance(value, Secret)
 
 
 class Unwrapped(NamedTuple):

@@ -9,7 +9,8 @@ from hashlib import sha256
 from typing import Any, Final
 
 from twin.engine import urns
-from twin.engine.secrets import Encryption, SecretsError
+from twin.engine.secrets import Encryption
+from twin.engine.soundness import VERSION, check
 from twin.wire import (
     ARCHIVE,
     ASSET,
@@ -24,7 +25,6 @@ from twin.wire import (
     special_fields,
 )
 
-VERSION: Final = 3
 _JSON_NAMES: Final = {
     "property_dependencies": "propertyDependencies",
     "pending_replacement": "pendingReplacement",
@@ -38,6 +38,9 @@ _JSON_NAMES: Final = {
     "init_errors": "initErrors",
     "source_position": "sourcePosition",
 }
+
+
+_SCALARS: Final = frozenset({str, int, float, bool, type(None)})
 
 
 class DeploymentError(Exception):
@@ -129,6 +132,8 @@ def now() -> str:
 
 def encode_value(value: Any, encryption: Encryption, place: str) -> Any:
     """A value as JSON; secrets are encrypted, `place` keeps their ciphertext stable."""
+    if _is_plain(value):
+        return value
     if isinstance(value, Secret):
         plain = json.dumps(
             encode_value(value.value, encryption, place), sort_keys=True, separators=(",", ":")
@@ -138,12 +143,20 @@ def encode_value(value: Any, encryption: Encryption, place: str) -> Any:
         return {key: encode_value(item, encryption, f"{place}.{key}") for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [encode_value(item, encryption, f"{place}[{index}]") for index, item in enumerate(value)]
-    if value is None or isinstance(value, str | int | float | bool):
-        return value
     signed = special_fields(value)
     if signed is None:
         raise TypeError(f"{place}: {type(value).__name__} cannot be kept in a state")
     return {key: encode_value(item, encryption, f"{place}.{key}") for key, item in signed.items()}
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a value is JSON as it stands, which most are."""
+    kind = type(value)
+    if kind in _SCALARS:
+        return True
+    if kind is dict:
+        return all(_is_plain(item) for item in value.values())
+    return kind is list and all(_is_plain(item) for item in value)
 
 
 def decode_value(value: Any, encryption: Encryption, place: str) -> Any:
@@ -175,32 +188,40 @@ def decode_value(value: Any, encryption: Encryption, place: str) -> Any:
     raise DeploymentError([f"{place}: {what}"])
 
 
+_PLAIN_FIELDS: Final = tuple(
+    (item.name, _JSON_NAMES.get(item.name, item.name))
+    for item in fields(ResourceState)
+    if item.name not in ("urn", "custom", "inputs", "outputs", "unknown")
+)
+_KNOWN_NAMES: Final = {"urn", "custom", "inputs", "outputs", *(name for _, name in _PLAIN_FIELDS)}
+
+
 def encode_resource(state: ResourceState, encryption: Encryption) -> dict[str, Any]:
     """One resource as JSON, without the fields that say nothing."""
     encoded: dict[str, Any] = {"urn": state.urn, "custom": state.custom}
-    for item in fields(ResourceState):
-        value = getattr(state, item.name)
-        if item.name in ("urn", "custom", "unknown") or not value:
-            continue
-        if item.name in ("inputs", "outputs"):
-            value = encode_value(value, encryption, f"{state.urn}#{item.name}")
-        encoded[_JSON_NAMES.get(item.name, item.name)] = value
+    for attribute, name in _PLAIN_FIELDS:
+        value = getattr(state, attribute)
+        if value:
+            encoded[name] = value
+    if state.inputs:
+        encoded["inputs"] = encode_value(state.inputs, encryption, f"{state.urn}#inputs")
+    if state.outputs:
+        encoded["outputs"] = encode_value(state.outputs, encryption, f"{state.urn}#outputs")
     return {**encoded, **state.unknown}
 
 
 def decode_resource(raw: Mapping[str, Any], encryption: Encryption) -> ResourceState:
     """One resource from JSON."""
-    known: dict[str, Any] = {}
-    for item in fields(ResourceState):
-        name = _JSON_NAMES.get(item.name, item.name)
-        if raw.get(name) is not None and item.name != "unknown":
-            known[item.name] = raw[name]
-    names = {_JSON_NAMES.get(item.name, item.name) for item in fields(ResourceState)}
-    unknown = {key: value for key, value in raw.items() if key not in names}
-    state = ResourceState(**known, unknown=unknown)
-    state.inputs = decode_value(state.inputs, encryption, f"{state.urn}#inputs")
-    state.outputs = decode_value(state.outputs, encryption, f"{state.urn}#outputs")
-    return state
+    urn = raw["urn"]
+    known = {attribute: raw[name] for attribute, name in _PLAIN_FIELDS if raw.get(name) is not None}
+    return ResourceState(
+        urn=urn,
+        custom=bool(raw.get("custom")),
+        inputs=decode_value(raw.get("inputs") or {}, encryption, f"{urn}#inputs"),
+        outputs=decode_value(raw.get("outputs") or {}, encryption, f"{urn}#outputs"),
+        unknown={key: value for key, value in raw.items() if key not in _KNOWN_NAMES},
+        **known,
+    )
 
 
 def ordered(resources: Iterable[ResourceState]) -> list[ResourceState]:
@@ -282,73 +303,6 @@ def read(document: Any, passphrase: str, stack: str | None = None) -> tuple[Depl
     return Deployment(resources, pending, salt or "", body.get("metadata") or {}), encryption
 
 
-def check(document: Any, stack: str | None = None) -> list[str]:
-    """Every reason why a document is not a deployment to work with; empty when it is sound.
-
-    Stricter than the CLI's import, which takes missing ids, dates and dependencies: a state that is wrong
-    here would be acted on.
-    """
-    if not isinstance(document, dict) or "version" not in document:
-        return ["the document is not a Pulumi deployment: it has no `version`"]
-    if document["version"] != VERSION:
-        return [f"deployment version {document['version']!r}: only version {VERSION} is read"]
-    body = document.get("deployment")
-    if not isinstance(body, dict):
-        return ["the document has no `deployment`"]
-    problems: list[str] = []
-    manifest = body.get("manifest") or {}
-    magic = sha256(str(manifest.get("version", "")).encode()).hexdigest()
-    if manifest.get("magic") and manifest["magic"] != magic:
-        problems.append("the manifest's magic does not fit its version: the document was damaged or edited")
-    provider = body.get("secrets_providers") or {}
-    if provider and provider.get("type") != "passphrase":
-        problems.append(f"secrets provider {provider.get('type')!r}: only `passphrase` is read")
-    resources = body.get("resources") or []
-    if not isinstance(resources, list) or not all(isinstance(raw, dict) for raw in resources):
-        return [*problems, "`resources` is not a list of objects"]
-    if not provider and SECRET in json.dumps(resources):
-        problems.append("secrets are encrypted, but `secrets_providers` does not say how")
-    problems += _check_resources(resources, stack)
-    for index, operation in enumerate(body.get("pending_operations") or []):
-        if not isinstance(operation, dict) or not isinstance(operation.get("resource"), dict):
-            problems.append(f"pending_operations[{index}] is not an operation")
-    return problems
-
-
-def _check_resources(resources: list[dict[str, Any]], stack: str | None) -> list[str]:
-    problems: list[str] = []
-    seen: set[str] = set()
-    everywhere = {raw.get("urn") for raw in resources}
-    for index, raw in enumerate(resources):
-        urn = raw.get("urn")
-        where = f"resources[{index}]"
-        try:
-            parsed = urns.Urn.parse(urn if isinstance(urn, str) else "")
-        except ValueError:
-            problems.append(f"{where}: {urn!r} is not a URN")
-            continue
-        assert isinstance(urn, str)  # noqa: S101 - for the type checker; parse has refused all else
-        if raw.get("type") != parsed.type:
-            problems.append(f"{where}: type {raw.get('type')!r} is not the URN's {parsed.type!r}")
-        if stack is not None and parsed.stack != stack:
-            problems.append(f"{where}: belongs to stack {parsed.stack!r}, not {stack!r}")
-        if raw.get("custom") and not raw.get("id") and not raw.get("pendingReplacement"):
-            problems.append(f"{where}: {urn} has no id")
-        if not raw.get("delete"):
-            if urn in seen:
-                problems.append(f"{where}: {urn} stands twice")
-            seen.add(urn)
-        needs = [raw.get("parent"), *(raw.get("dependencies") or ())]
-        reference = raw.get("provider")
-        if reference:
-            needs.append(urns.split_reference(reference)[0])
-        for need in needs:
-            if need and need not in seen:
-                missing = "which is not in the state" if need not in everywhere else "which stands after it"
-                problems.append(f"{where}: {urn} depends on {need}, {missing}")
-    return problems
-
-
 def plain_outputs(deployment: Deployment) -> dict[str, Any]:
     """The stack's outputs."""
     for state in deployment.resources:
@@ -360,21 +314,3 @@ def plain_outputs(deployment: Deployment) -> dict[str, Any]:
 def copy_of(state: ResourceState, **changes: Any) -> ResourceState:
     """A copy with some fields other."""
     return replace(state, **changes)
-
-
-__all__ = [
-    "Deployment",
-    "DeploymentError",
-    "Operation",
-    "ResourceState",
-    "SecretsError",
-    "check",
-    "copy_of",
-    "decode_resource",
-    "dump",
-    "encode_resource",
-    "now",
-    "ordered",
-    "plain_outputs",
-    "read",
-]

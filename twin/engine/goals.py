@@ -196,8 +196,3 @@ def parse_duration(text: str) -> float:
 def has_unknown(value: Any) -> bool:
     """Whether anything within is not known yet."""
     return unwrap(value).unknown
-
-
-def has_secret(value: Any) -> bool:
-    """Whether anything within is secret."""
-    return unwrap(value).secret

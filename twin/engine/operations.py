@@ -12,7 +12,7 @@ from twin.engine.deployment import ResourceState
 from twin.engine.plugins import PartialFailureError, ProviderClient
 from twin.engine.providers import CheckError, encoding_for
 from twin.engine.urns import Urn
-from twin.wire import UNKNOWN, Secret, from_struct, to_struct
+from twin.wire import UNKNOWN, Secret, from_struct, holds_secret, to_struct
 
 _NONE: Final = provider_pb2.DiffResponse.DIFF_NONE
 _SOME: Final = provider_pb2.DiffResponse.DIFF_SOME
@@ -220,6 +220,8 @@ def marked_secret(
 
     A provider may hand a secret on under another name, or within another text: that is as secret.
     """
+    if not additional and not holds_secret(inputs):
+        return dict(outputs)
     texts = _secret_texts(inputs, secret=False)
     marked = {key: _marked(value, inputs.get(key), texts) for key, value in outputs.items()}
     for key in additional:

@@ -19,6 +19,7 @@ from pulumi.runtime import Settings, configure, run_in_stack
 from pulumi.runtime.config import set_all_config
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
 
+from twin.engine import sdk_speed
 from twin.engine.engine_service import CHANNEL_OPTIONS
 from twin.engine.program import SHOWN
 from twin.engine.threads import ElasticExecutor
@@ -56,6 +57,7 @@ def main() -> int:
         root_directory=told["rootDirectory"],
     )
     configure(settings)
+    sdk_speed.apply()
     program = Path(told["program"])
     folder = program if program.is_dir() else program.parent
     sys.path.insert(0, str(folder))

@@ -66,6 +66,7 @@ class Providers:
         self._warm: dict[str, list[PluginProcess]] = {}
         self._open: list[PluginProcess] = []
         self._instances: dict[str, ResourceState] = {}
+        self._closed = False
         self._mutex = threading.Lock()
 
     def prestart(self, package: str) -> None:
@@ -215,6 +216,7 @@ class Providers:
     def close(self) -> None:
         """Ends every plugin."""
         with self._mutex:
+            self._closed = True
             processes, self._open = self._open, []
             self._warm.clear()
             self._clients.clear()
@@ -230,8 +232,10 @@ class Providers:
         if package == DYNAMIC:
             paths = [str(options.program), *filter(None, [environment.get("PYTHONPATH")])]
             environment["PYTHONPATH"] = os.pathsep.join(paths)
-        process = PluginProcess(package, command, environment, options.tell, options.program)
         with self._mutex:
+            if self._closed:
+                raise PluginError(f"plugin {package} is not started: the run is ending")
+            process = PluginProcess(package, command, environment, options.tell, options.program)
             self._open.append(process)
         return process
 

@@ -291,6 +291,8 @@ class Registrar:
             return Difference(changed=bool(paths.changed(dict(old.inputs), dict(inputs))))
         asked = copy_of(old, urn=work.claim.urn, type=goal.type)
         difference = operations.diff(work.client, asked, inputs, goal.ignore_changes)
+        if not difference.changed or not goal.replace_on_changes:
+            return difference
         patterns = [paths.parse(text) for text in goal.replace_on_changes]
         forced = [
             paths.render(path)

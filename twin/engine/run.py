@@ -62,6 +62,7 @@ class Run:
         """Makes what the threads share."""
         self.slots = threading.Semaphore(self.options.parallel)
         self._mutex = threading.Lock()
+        self._violations: set[Violation] = set()
         self._halted = threading.Event()
 
     @property
@@ -137,10 +138,12 @@ class Run:
         self._halted.set()
 
     def violated(self, violation: Violation) -> None:
-        """Tells a rule that is not kept."""
+        """Tells a rule that is not kept, once."""
         with self._mutex:
-            self.result.violations.append(violation)
-        self.emit(violation)
+            if violation not in self._violations:
+                self._violations.add(violation)
+                self.result.violations.append(violation)
+                self.listener(violation)
 
 
 def property_changes(

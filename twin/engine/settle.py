@@ -6,6 +6,7 @@ from twin.engine import operations, urns
 from twin.engine.deployment import Operation, now
 from twin.engine.errors import StepError
 from twin.engine.events import Level, Op
+from twin.engine.plugins import PluginError, ProviderClient, UnclearError
 from twin.engine.refresh import refresh_one
 from twin.engine.session import Session
 
@@ -15,8 +16,9 @@ def settle(session: Session) -> None:
     run = session.run
     for number, operation in sorted(run.journal.pending.items()):
         try:
+            client = session.providers.client(operation.resource.provider)
             if operation.kind == "creating":
-                _settle_creation(session, number, operation)
+                _settle_creation(session, client, number, operation)
             else:
                 _settle_change(session, number, operation)
         except StepError as error:
@@ -24,9 +26,10 @@ def settle(session: Session) -> None:
             run.failed(operation.resource.urn, told, op=Op.REFRESH)
 
 
-def _settle_creation(session: Session, number: int, operation: Operation) -> None:
+def _settle_creation(
+    session: Session, client: ProviderClient | None, number: int, operation: Operation
+) -> None:
     run, state = session.run, operation.resource
-    client = session.providers.client(state.provider)
     if client is None or urns.package_of(state.type) not in run.options.idempotent:
         run.tell(
             Level.WARNING,
@@ -37,7 +40,15 @@ def _settle_creation(session: Session, number: int, operation: Operation) -> Non
         return
     run.tell(Level.INFO, "its creation was interrupted; finding out what became of it", state.urn)
     timeout = state.custom_timeouts.get("create")
-    outcome = operations.create(client, state.urn, state.inputs, timeout=timeout, preview=False)
+    try:
+        outcome = operations.create(client, state.urn, state.inputs, timeout=timeout, preview=False)
+    except UnclearError:
+        raise
+    except PluginError as error:
+        # Had the first call made it, this one would have found it. The program may ask for it otherwise now.
+        run.tell(Level.WARNING, f"it was not created: {error}", state.urn)
+        run.journal.change(end=number)
+        return
     made = replace(
         state,
         id=outcome.id,
@@ -47,14 +58,8 @@ def _settle_creation(session: Session, number: int, operation: Operation) -> Non
         modified=now(),
     )
     run.redactor.learn(made.outputs)
-    there = next(
-        (
-            (index, each)
-            for index, each in run.journal.base.items()
-            if each.urn == state.urn and not each.delete
-        ),
-        None,
-    )
+    base = run.journal.base.items()
+    there = next(((index, each) for index, each in base if each.urn == state.urn and not each.delete), None)
     if there is None:
         run.journal.adopt(made, end=number)
     elif there[1].pending_replacement:
@@ -68,5 +73,11 @@ def _settle_change(session: Session, number: int, operation: Operation) -> None:
     run.tell(Level.INFO, f"an interrupted step ({operation.kind}) is settled", state.urn)
     for index, each in list(run.journal.base.items()):
         if each.urn == state.urn and each.id == state.id:
-            refresh_one(session, index, each)
+            try:
+                refresh_one(session, index, each)
+            except UnclearError:
+                raise
+            except PluginError as error:
+                # The record says what it was before; the program's next registration sets it right.
+                run.tell(Level.WARNING, f"it cannot be read back: {error}", state.urn)
     run.journal.change(end=number)

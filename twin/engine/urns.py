@@ -1,5 +1,6 @@
 """Uniform resource names: `urn:pulumi:STACK::PROJECT::[parentQualifiedType$]TYPE::NAME`."""
 
+import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -19,15 +20,16 @@ class Urn:
     qualified_type: str
     name: str
 
-    @classmethod
-    def parse(cls, text: str) -> "Urn":
+    @staticmethod
+    @functools.lru_cache(maxsize=65536)
+    def parse(text: str) -> "Urn":
         """Splits a URN; the name may itself contain `::`."""
         if not text.startswith(_SCHEME):
             raise ValueError(f"not a URN: {text!r}")
         parts = text.removeprefix(_SCHEME).split("::", 3)
         if len(parts) != 4:
             raise ValueError(f"not a URN: {text!r}")
-        return cls(*parts)
+        return Urn(*parts)
 
     @property
     def type(self) -> str:

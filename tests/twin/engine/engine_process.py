@@ -1,10 +1,11 @@
 """Runs one engine command in a process of its own, which can be made to die, or to run out of disk, anywhere.
 
 `python -m tests.twin.engine.engine_process FOLDER COMMAND`, with in the environment:
-KILL_AT: the number of the point, of those where something is about to become durable, at which to die by SIGKILL.
+KILL_AT: the number of the point at which to die by SIGKILL, of those where something becomes durable.
 FILE_BYTES: no file may grow longer than this.
 """
 
+import itertools
 import json
 import os
 import resource
@@ -20,7 +21,7 @@ from twin.engine.secrets import SecretsError
 from twin.engine.store import StoreError
 
 _KILL_AT = int(os.environ.get("KILL_AT", "0"))
-_points = 0
+_POINTS = itertools.count(1)
 
 
 def _point(call: Callable[..., Any]) -> Callable[..., Any]:
@@ -36,9 +37,7 @@ def _point(call: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _pass() -> None:
-    global _points
-    _points += 1
-    if _points == _KILL_AT:
+    if next(_POINTS) == _KILL_AT:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -60,7 +59,7 @@ def main() -> None:
         told["interrupted"] = result.interrupted
     except (StoreError, SecretsError) as error:
         told = {"ok": False, "problems": [str(error)]}
-    print(json.dumps({**told, "points": _points, "seconds": time.monotonic() - began}), flush=True)
+    print(json.dumps({**told, "points": next(_POINTS) - 1, "seconds": time.monotonic() - began}), flush=True)
 
 
 if __name__ == "__main__":

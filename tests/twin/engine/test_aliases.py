@@ -22,7 +22,11 @@ GROUPED = 'g = Group("{g}"{o})\nThing("{t}", opts=options(parent=g{a}))'
         ),
         (
             'Thing("a")',
-            'g = Group("g")\nThing("a", opts=options(parent=g, aliases=[pulumi.Alias(parent=pulumi.ROOT_STACK_RESOURCE)]))',
+            """
+            g = Group("g")
+            top = pulumi.Alias(parent=pulumi.ROOT_STACK_RESOURCE)
+            Thing("a", opts=options(parent=g, aliases=[top]))
+            """,
         ),
         (
             'g = Group("g")\nThing("a", opts=options(parent=g))',
@@ -30,11 +34,17 @@ GROUPED = 'g = Group("{g}"{o})\nThing("{t}", opts=options(parent=g{a}))'
         ),
         (
             'g = Group("g")\nThing("a", opts=options(parent=g))',
-            'g = Group("h", opts=options(aliases=[pulumi.Alias(name="g")]))\nThing("a", opts=options(parent=g))',
+            """
+            g = Group("h", opts=options(aliases=[pulumi.Alias(name="g")]))
+            Thing("a", opts=options(parent=g))
+            """,
         ),
         (
             'g = Group("g")\nThing("g-a", opts=options(parent=g))',
-            'g = Group("h", opts=options(aliases=[pulumi.Alias(name="g")]))\nThing("h-a", opts=options(parent=g))',
+            """
+            g = Group("h", opts=options(aliases=[pulumi.Alias(name="g")]))
+            Thing("h-a", opts=options(parent=g))
+            """,
         ),
         (
             'g = Group("g")\nThing("g-a", opts=options(parent=g))',

@@ -15,8 +15,10 @@ GOOD = 'Thing("kept")\n'
         ('raise pulumi.RunError("I give up")', "I give up", False),
         ('raise pulumi.InputPropertyError("tree.leaf", "it is dry")', "tree.leaf: it is dry", False),
         (
-            'raise pulumi.InputPropertiesError("wrong:", [{"property_path": "a", "reason": "b"},'
-            ' {"property_path": "c", "reason": "d"}])',
+            """
+            both = [{"property_path": "a", "reason": "b"}, {"property_path": "c", "reason": "d"}]
+            raise pulumi.InputPropertiesError("wrong:", both)
+            """,
             "  a: b\n  c: d",
             False,
         ),
@@ -177,10 +179,24 @@ def test_a_plugin_that_dies_loses_nothing(world: World, call: str) -> None:
 
 def test_an_interrupted_creation_of_another_package_is_only_told(world: World) -> None:
     world.up('Thing("a", crash="create")')
-    world.deployed("")
     outcome = world.deployed("")
-    assert outcome.ok
-    world.up('Thing("b", crash="create")')
+    assert "its creation was interrupted" in outcome.text
+    assert "its creation was interrupted" not in world.deployed("").text
+
+
+def test_an_interrupted_creation_that_fails_when_repeated_does_not_block_the_stack(world: World) -> None:
+    assert not world.up('Thing("a", crash="create", fail="create")').ok
+    outcome = world.deployed('Thing("b")', idempotent=frozenset({"toy"}))
+    assert "it was not created: the toy cannot create" in outcome.text
+    assert list(world.things()) == ["b"]
+
+
+def test_an_interrupted_update_that_cannot_be_read_back_does_not_block_the_stack(world: World) -> None:
+    world.deployed('Thing("a", label=1, fail="read")')
+    assert not world.up('Thing("a", label=2, fail="read", crash="update")').ok
+    outcome = world.deployed('Thing("a", label=3)')
+    assert "it cannot be read back" in outcome.text
+    assert world.things()["a"]["label"] == 3
 
 
 @pytest.mark.parametrize(

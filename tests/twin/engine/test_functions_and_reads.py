@@ -15,7 +15,8 @@ def test_an_invoke_answers(world: World) -> None:
 def test_an_invoke_uses_the_provider_it_is_given(world: World) -> None:
     world.deployed("""
     p = Provider("p", region="moon")
-    pulumi.export("answer", pulumi.runtime.invoke_output("toy:index:ask", {"text": "x"}, pulumi.InvokeOptions(provider=p)))
+    on_moon = pulumi.InvokeOptions(provider=p)
+    pulumi.export("answer", pulumi.runtime.invoke_output("toy:index:ask", {"text": "x"}, on_moon))
     """)
     assert world.records()[0].outputs["answer"]["config"] == {"region": "moon"}
 

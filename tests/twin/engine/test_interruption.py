@@ -1,4 +1,4 @@
-"""However a command ends, the next one reaches what an undisturbed one would have: no duplicate, no orphan."""
+"""However a command ends, the next one reaches what an undisturbed one would have reached."""
 
 import json
 import os
@@ -124,6 +124,7 @@ def test_an_interrupted_up_finishes_what_is_under_way_and_saves(world: World) ->
     assert sorted(world.things()) == ["next", "slow"]
     assert sorted(world.names()) == ["next", "slow"]
     assert world.engine().store.load()[0].pending == []
+    assert world.log("Cancel")
     assert world.deserted()
     assert world.deployed().changes == {"create": 1, "same": 4}
 

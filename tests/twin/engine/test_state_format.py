@@ -8,8 +8,9 @@ import pytest
 from pulumi import automation
 
 from tests.twin.engine.world import World
-from twin.engine.deployment import DeploymentError, check
+from twin.engine.deployment import DeploymentError
 from twin.engine.engine import PULUMI_VERSION
+from twin.engine.soundness import check
 from twin.engine.store import StoreError
 
 SOURCE = """

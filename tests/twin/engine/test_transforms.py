@@ -17,8 +17,11 @@ def relabel(args):
     [
         'Thing("a", label="x", opts=options(transforms=[relabel]))',
         'g = Group("g", opts=options(transforms=[relabel]))\nThing("a", label="x", opts=options(parent=g))',
-        'g = Group("g", opts=options(transforms=[relabel]))\nh = Group("h", opts=options(parent=g))\n'
-        'Thing("a", label="x", opts=options(parent=h))',
+        """
+g = Group("g", opts=options(transforms=[relabel]))
+h = Group("h", opts=options(parent=g))
+Thing("a", label="x", opts=options(parent=h))
+""",
         'pulumi.runtime.register_resource_transform(relabel)\nThing("a", label="x")',
     ],
     ids=["resource", "component", "grandparent", "stack"],
@@ -35,7 +38,8 @@ def test_they_run_in_order_own_then_parents_then_stack(world: World) -> None:
         def add(args):
             if args.type_ != "toy:index:Thing":
                 return None
-            return pulumi.ResourceTransformResult({**args.props, "label": args.props["label"] + letter}, args.opts)
+            label = args.props["label"] + letter
+            return pulumi.ResourceTransformResult({**args.props, "label": label}, args.opts)
         return add
     pulumi.runtime.register_resource_transform(adding("s"))
     g = Group("g", opts=options(transforms=[adding("p"), adding("q")]))

@@ -108,7 +108,7 @@ class Files(ResourceProvider):
                           replaces=["path"] if olds["path"] != news["path"] else [])
     def create(self, props):
         Path(props["path"]).write_text(stamp(props["text"]))
-        return CreateResult(props["path"], {"path": props["path"], "text": props["text"], "size": len(props["text"])})
+        return CreateResult(props["path"], {**props, "size": len(props["text"])})
     def update(self, id, olds, news):
         Path(id).write_text(stamp(news["text"]))
         return UpdateResult({"path": id, "text": news["text"], "size": len(news["text"])})

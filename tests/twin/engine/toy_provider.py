@@ -1,3 +1,4 @@
+# ruff: noqa: N802 - the methods have the names of the protocol
 """A small provider plugin with a cloud of its own (a folder of JSON files), to try the engine on.
 
 It speaks the real protocol in a real process. What it is told to do stands in the resources' inputs:
@@ -179,6 +180,7 @@ class Toy(provider_pb2_grpc.ResourceProviderServicer):
         return response
 
     def Cancel(self, request, context):
+        _log("Cancel")
         return empty_pb2.Empty()
 
 

@@ -1,0 +1,1 @@
+"""Measures: each module here has `measure() -> dict[str, float]`, in seconds or as ratios within one run."""
