@@ -3,7 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from twin.engine.analyzer import Diagnostic, PolicyPack, PolicyResource, ProviderResource, ResourceOptions
+from twin.engine.analyzer import (
+    Diagnostic,
+    PolicyPack,
+    PolicyPackError,
+    PolicyResource,
+    ProviderResource,
+    ResourceOptions,
+)
 from twin.engine.deployment import ResourceState
 from twin.engine.errors import StepError
 from twin.engine.events import Level, Violation
@@ -26,10 +33,26 @@ class Judge:
         """Checked inputs as the packs leave them.
 
         Raises:
-            StepError: A mandatory rule is broken, and this is not a preview (which goes on, to tell all).
+            StepError: A mandatory rule is broken, and this is not a preview (which goes on, to tell all); or a
+                pack broke down, which forbids everything.
         """
         if not self._packs:
             return state.inputs
+        try:
+            inputs = self._mended(state, provider, dbr)
+            blocked = False
+            for pack in self._packs:
+                for finding in pack.analyze(_described(state, inputs, provider, dbr)):
+                    blocked = self._report(finding, state.urn) or blocked
+        except PolicyPackError as error:
+            raise StepError(str(error)) from error
+        if blocked and not self._run.preview and not self._run.options.audit:
+            raise StepError("a mandatory policy is violated (told above)")
+        return inputs
+
+    def _mended(
+        self, state: ResourceState, provider: ResourceState | None, dbr: bool | None
+    ) -> Mapping[str, Any]:
         inputs: Mapping[str, Any] = state.inputs
         for pack in self._packs:
             for remediation in pack.remediate(_described(state, inputs, provider, dbr)):
@@ -40,12 +63,6 @@ class Judge:
                     )
                 elif remediation.diagnostic:
                     self._run.tell(Level.WARNING, f"{remediation.pack}: {remediation.diagnostic}", state.urn)
-        blocked = False
-        for pack in self._packs:
-            for finding in pack.analyze(_described(state, inputs, provider, dbr)):
-                blocked = self._report(finding, state.urn) or blocked
-        if blocked and not self._run.preview and not self._run.options.audit:
-            raise StepError("a mandatory policy is violated (told above)")
         return inputs
 
     def stack(self, states: Sequence[ResourceState], providers: Mapping[str, ResourceState]) -> bool:

@@ -75,6 +75,7 @@ class World:
         self.cloud = root / "cloud"
         self.home = root / "home"
         self.environment: dict[str, str] = {}
+        self.packs: list[Path] = []
         (root / "program").mkdir(parents=True, exist_ok=True)
         (root / "Pulumi.yaml").write_text("name: toys\nruntime: python\nmain: program\n")
         shutil.copy(HERE / "toy.py", root / "program" / "toy.py")
@@ -126,6 +127,7 @@ class World:
                 "PYTHONDONTWRITEBYTECODE": "1",
                 **self.environment,
             },
+            policy_packs=self.packs,
         )
 
     def engine(self, events: list[Event] | None = None, **options: Any) -> Engine:
