@@ -238,12 +238,13 @@ _VAGUE: Final = frozenset(
 )
 """Codes that say "missing" only in their message."""
 _MISSING_TEXTS: Final = ("could not find", "does not exist", "not found")
+_MISSING_PARTS: Final = ("DoesNotExist", "NoSuch", "NonExistent", "NotFound")
 
 
 def is_missing(error: ClientError) -> bool:
     """Whether the error says that the thing asked for does not exist."""
     code = code_of(error)
-    if code in _MISSING or "NotFound" in code or code.startswith("NoSuch") or "NonExistent" in code:
+    if code in _MISSING or any(part in code for part in _MISSING_PARTS):
         return True
     message = str(error.response.get("Error", {}).get("Message") or "").lower()
     return code in _VAGUE and any(text in message for text in _MISSING_TEXTS)

@@ -12,6 +12,7 @@ from tests.twin.aws.provider import (
     samples_costs,
     samples_ec2,
     samples_ecr,
+    samples_flow,
     samples_sagemaker,
 )
 from tests.twin.aws.provider.plugin import Plugin, Resource
@@ -32,6 +33,7 @@ SAMPLES = [
     *samples_costs.COSTS,
     *samples_ec2.EC2,
     *samples_ecr.ECR,
+    *samples_flow.FLOW,
     *samples_sagemaker.SAGEMAKER,
 ]
 
