@@ -1,4 +1,4 @@
-"""What schedules, scaling, secrets, streams and state machines refuse, and how they behave in their own way."""
+"""What schedules, scaling, secrets, streams and state machines refuse, and how they behave."""
 
 import json
 
