@@ -79,8 +79,7 @@ def check_settings(workspace: Workspace, console: Console) -> None:
     noun = "problem" if len(problems) == 1 else "problems"
     console.print(f"[bold red]error:[/] {path.name} has {len(problems)} {noun}; nothing was changed")
     for problem in problems:
-        console.print(f"  [bold]{problem.path}[/]", markup=True, highlight=False)
-        console.print(f"    {problem}", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"  {problem}", markup=False, highlight=False, soft_wrap=True)
     raise typer.Exit(MISUSED)
 
 
