@@ -20,7 +20,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m twin.aws.cloud", description=__doc__)
     parser.add_argument("--directory", type=Path, required=True, help="the cloud's own folder")
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (default: a free one)")
-    parser.add_argument("--region", default="us-east-1", help="region of whatever names none (default: %(default)s)")
+    parser.add_argument(
+        "--region", default="us-east-1", help="region of whatever names none (default: %(default)s)"
+    )
     parser.add_argument("--foreground", action="store_true", help="stay in the foreground; Ctrl-C ends it")
     parser.add_argument("--idle-seconds", type=int, default=None, help="end after so long without work")
     parser.add_argument("--no-processes", action="store_true", help="declare jobs and models, run none")
@@ -45,8 +47,8 @@ def _in_background(arguments: argparse.Namespace) -> int:
     os.close(reader)
     os.setsid()
     log = os.open(arguments.directory / LOG_FILE, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    for stream in (sys.stdout, sys.stderr):
-        os.dup2(log, stream.fileno())
+    for number in (1, 2):
+        os.dup2(log, number)
 
     def tell(text: str) -> None:
         nonlocal writer
@@ -62,7 +64,7 @@ def _in_background(arguments: argparse.Namespace) -> int:
 def _serve(
     arguments: argparse.Namespace,
     on_ready: Callable[[str], None],
-    refuse: Callable[[str], None] = lambda text: print(text, end="", file=sys.stderr),  # noqa: T201
+    refuse: Callable[[str], None] = lambda text: print(text, end="", file=sys.stderr),
 ) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for noisy in ("botocore", "urllib3", "werkzeug", "moto"):

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from typing import Any, Final
 
-_RealDatetime: Final = datetime_module.datetime
+_RealDatetime = datetime_module.datetime
 _real_time: Final = time.time
 _local = threading.local()
 

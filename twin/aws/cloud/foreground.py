@@ -17,7 +17,7 @@ def serve_foreground(directory: Path, region: str, on_ready: Callable[[str], Non
     Raises:
         UnreadableStateError: the saved state can't be read.
     """
-    from twin.aws.cloud.server import serve  # noqa: PLC0415  (moto's set-up changes the process)
+    from twin.aws.cloud.server import serve
 
     stop_cloud(directory)
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -1,7 +1,7 @@
 """The way in: every request passes here, to a gap filler, to moto, or to what lives outside of both.
 
-Ordinary calls run one at a time, each at one instant and with its own seeded randomness, and are journalled if
-they changed anything. What takes long (a model's answer, a function's run) is intercepted before the lock.
+Ordinary calls run one at a time, each at one instant and with its own seeded randomness, and are journalled
+if they changed anything. What takes long (a model's answer, a function's run) is intercepted before the lock.
 """
 
 import json
@@ -15,7 +15,7 @@ from twin.aws.cloud.http import HttpRequest, HttpResponse
 from twin.aws.cloud.idempotency import AnswerBook
 from twin.aws.cloud.journal import Journal, Record
 from twin.aws.cloud.moto_host import MotoApps
-from twin.aws.cloud.protocol import AwsError, Call, NotEmulatedError, Operation, read_call, unresolved_error
+from twin.aws.cloud.protocol import AwsError, Call, Operation, not_emulated, read_call, unresolved_error
 
 _log = logging.getLogger(__name__)
 _EVENT: Final = "EVENT"
@@ -153,11 +153,11 @@ class Gateway:
             return refusal(call, problem)
         except Exception as error:
             _log.exception("%s %s failed", call.signer, call.action or call.request.target)
-            problem = AwsError("InternalFailure", f"the twin's cloud failed: {error!r}; see its log", 500)
-            return refusal(call, problem)
+            failure = AwsError("InternalFailure", f"the twin's cloud failed: {error!r}; see its log", 500)
+            return refusal(call, failure)
 
     def moto(self, call: Call) -> HttpResponse:
-        """moto's answer. Raises NotEmulatedError where moto has none."""
+        """Moto's answer. Raises NotEmulatedError where moto has none."""
         call.environ["wsgi.input"].seek(0)
         try:
             response = self._apps.call(call.environ)
@@ -174,15 +174,6 @@ def _makes_keys(call: Call) -> bool:
     if call.signer == "kms" and action in ("CreateKey", "GenerateDataKeyPair"):
         return b"SYMMETRIC_DEFAULT" not in call.request.body and b"KeySpec" in call.request.body
     return action in ("CreateKeyPair", "RequestCertificate", "CreateKeysAndCertificate", "CreateUserPool")
-
-
-def not_emulated(call: Call) -> NotEmulatedError:
-    """The error for a call nobody answers, naming service and operation as well as can be."""
-    operation = call.operation()
-    if operation is not None:
-        return NotEmulatedError(operation.service, operation.name)
-    path = call.request.target.partition("?")[0]
-    return NotEmulatedError(call.signer, call.action or f"{call.request.method} {path}")
 
 
 def refusal(call: Call, problem: AwsError) -> HttpResponse:

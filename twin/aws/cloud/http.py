@@ -89,7 +89,7 @@ class HttpServer:
 
     def _serve(self, connection: socket.socket) -> None:
         # A client that goes away in mid-answer is its own affair.
-        with connection, contextlib.suppress(OSError), connection.makefile("rb", 65_536) as stream:
+        with connection, contextlib.suppress(OSError), connection.makefile("rb") as stream:
             try:
                 while (request := _read(stream, connection)) is not None:
                     response = self._handler(request) if _is_loopback(request) else _FORBIDDEN

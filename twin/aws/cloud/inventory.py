@@ -1,8 +1,8 @@
 """What is in the cloud that a user made: for audits, and for the proof that a destroy leaves nothing.
 
-Not a list of services: whatever model objects moto's backends hold counts, less what a new backend of the same
-service and region holds, too (the default VPC, AWS's own policies). New backends come out the same, ids and
-all, because they are seeded (`moto_host`).
+Not a list of services: whatever model objects moto's backends hold counts, less what a new backend of the
+same service and region holds, too (the default VPC, AWS's own policies). New backends come out the same,
+ids and all, because they are seeded (`moto_patches`).
 """
 
 from collections.abc import Callable, Iterator
@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from twin.aws.cloud import clock, randomness
 from twin.aws.cloud.gaps.store import RecordStore
-from twin.aws.cloud.moto_host import ACCOUNT, EPOCH
+from twin.aws.cloud.moto_host import backends_in_use
+from twin.aws.cloud.moto_patches import EPOCH
 
 Found = dict[str, str]
 _DEPTH: Final = 4
@@ -26,15 +27,16 @@ def _in_store(store: RecordStore) -> Iterator[Found]:
     for service, noun, region, name, record in store.everywhere():
         if (service, noun) == ("batch", "JobDefinition") and record["status"] == "INACTIVE":
             continue  # AWS keeps them for 180 days; they can't be deleted
-        arn = next((value for value in record.values() if isinstance(value, str) and value.startswith("arn:aws:")), "")
+        arn = next(
+            (value for value in record.values() if isinstance(value, str) and value.startswith("arn:aws:")),
+            "",
+        )
         arns = [value for key, value in record.items() if key.lower() in ("arn", f"{noun}arn".lower())]
         yield {"type": f"{service}:{noun}", "id": name, "arn": arns[0] if arns else arn, "region": region}
 
 
 def _in_moto() -> Iterator[Found]:
-    from moto.core.base_backend import BackendDict  # noqa: PLC0415
-
-    for backends in list(BackendDict._instances):
+    for backends in backends_in_use():
         for account, regions in list(backends.items()):
             for region, backend in list(regions.items()):
                 from_the_start = _pristine(backends, account, region)
@@ -73,7 +75,7 @@ def _models(backend: Any) -> Iterator[tuple[str, str, Any]]:
 
 
 def _within(path: str, value: Any, depth: int, seen: set[int]) -> Iterator[tuple[str, str, Any]]:
-    from moto.core.common_models import BaseModel  # noqa: PLC0415
+    from moto.core.common_models import BaseModel
 
     if isinstance(value, BaseModel):
         if id(value) not in seen:
@@ -102,7 +104,7 @@ def _arn(model: Any) -> str:
     for name in ("arn", "function_arn", "alias_arn", "resource_arn"):
         try:
             value = getattr(model, name, None)
-        except Exception:  # noqa: BLE001, S112  (a property that needs what isn't there)
+        except Exception:  # noqa: S112  (a property that needs what isn't there)
             continue
         if isinstance(value, str) and value.startswith("arn:"):
             return value
@@ -131,6 +133,3 @@ _GONE: Final[dict[tuple[str, str], Gone]] = {
 def _is_gone(service: str, _path: str, model: Any) -> bool:
     rule = _GONE.get((service, type(model).__name__))
     return rule is not None and rule(model)
-
-
-__all__ = ["ACCOUNT", "Found", "inventory"]

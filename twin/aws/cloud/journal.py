@@ -1,8 +1,8 @@
 """The journal: what changed the cloud since its last snapshot, one record a request.
 
-A record is `length, crc32` (8 bytes, big-endian) and then a JSON header line and the body's raw bytes. Records
-are written before the answer goes out, so a killed process loses nothing it confirmed; they reach the disk
-itself within a tenth of a second (a power failure may take that much with it).
+A record is `length, crc32` (8 bytes, big-endian) and then a JSON header line and the body's raw bytes.
+Records are written before the answer goes out, so a killed process loses nothing it confirmed; they
+reach the disk itself within a tenth of a second (a power failure may take that much with it).
 """
 
 import json

@@ -3,25 +3,21 @@
 Import nothing of moto elsewhere before `prepare` has run: clock and randomness must be in place first.
 """
 
-import json
-import logging
+import importlib
 import os
-import secrets
 import threading
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-from twin.aws.cloud import clock, randomness
+from twin.aws.cloud import clock, moto_patches, randomness
 from twin.aws.cloud.http import HttpRequest, HttpResponse, as_bytes
-from twin.aws.cloud.import_hook import when_imported
 
 ACCOUNT: Final = "123456789012"
 _AMIS: Final = Path(__file__).with_name("amis.json")
 """A few current images for every region; moto's 1,300 old ones would take half a second and 3 MB of state."""
 _METHODS: Final = ["GET", "POST", "PUT", "DELETE", "HEAD", "PATCH", "OPTIONS"]
-_log = logging.getLogger(__name__)
 _prepared = threading.Event()
 
 
@@ -53,109 +49,13 @@ def prepare(port: int, region: str) -> None:
     )
     clock.install()
     randomness.install()
-    _configure()
-    _speed_up()
-    _seed_backends()
-    when_imported("moto.kms.models", _mend_keys)
-    when_imported("moto.s3.models", _mend_bucket_policies)
+    moto_patches.apply()
 
 
-def _configure() -> None:
-    from moto.core.config import default_user_config
-
-    default_user_config["stepfunctions"] = {"execute_state_machine": True}
-    default_user_config["lambda"] = {"use_docker": False}
-    default_user_config["iam"] = {"load_aws_managed_policies": True}
-
-
-def _speed_up() -> None:
-    """Mends what a profile of the serving path showed to cost the most."""
-    from botocore.session import Session
-    from moto.core import common_models, responses
-
-    # Every call listed the handler class's methods anew (milliseconds for EC2).
-    responses.method_names_from_class = lru_cache(maxsize=None)(responses.method_names_from_class)
-
-    # Request ids took 52 draws of the seeded generator each; they need not be repeatable.
-    def request_id(headers: dict[str, Any] | None = None) -> str:
-        identity = secrets.token_hex(16)
-        if isinstance(headers, dict):
-            headers["x-amzn-requestid"] = identity
-        return identity
-
-    responses.gen_amzn_requestid_long = request_id
-
-    # Modules ask for the regions as they are imported, each with a new session that reads EC2's model anew.
-    regions = lru_cache(maxsize=None)(Session().get_available_regions)
-    Session.get_available_regions = lambda _self, *asked, **named: list(regions(*asked, **named))
-
-    # Every model object ever made was kept in a list for moto's dashboard, which is not served here.
-    def untracked(cls: type, *_args: Any, **_kwargs: Any) -> Any:
-        return object.__new__(cls)
-
-    common_models.BaseModel.__new__ = untracked
-
-
-def _seed_backends() -> None:
-    """What a service has from the start (the default VPC, say) depends on nothing but service and region."""
-    from moto.core.base_backend import AccountSpecificBackend
-
-    original = AccountSpecificBackend.__getitem__
-
-    def get(self: Any, region: str) -> Any:
-        if dict.__contains__(self, region):
-            return dict.__getitem__(self, region)
-        with randomness.seeded("backend", self.service_name, self.account_id, region), clock.frozen(EPOCH):
-            return original(self, region)
-
-    AccountSpecificBackend.__getitem__ = get
-
-
-EPOCH: Final = 1_767_225_600.0  # 2026-01-01: when the twin's account was opened
-
-
-def _mend_keys(models: Any) -> None:
-    """Symmetric KMS keys come from the seeded source: after a replay they decrypt what they encrypted.
-
-    moto also makes an RSA key pair (60 ms) for each of them, which nothing uses, and forgets the default usage.
-    """
-    from moto.moto_api._internal import mock_random
-
-    original = models.generate_private_key
-    models.generate_master_key = lambda: mock_random.getrandbits(256).to_bytes(32)
-    models.generate_private_key = lambda spec: (
-        None if spec == "SYMMETRIC_DEFAULT" or spec.startswith("HMAC") else original(spec)
-    )
-    begin = models.Key.__init__
-
-    def __init__(self: Any, policy: Any, key_usage: Any, *more: Any, **named: Any) -> None:
-        begin(self, policy, key_usage or "ENCRYPT_DECRYPT", *more, **named)
-
-    models.Key.__init__ = __init__
-
-
-def _mend_bucket_policies(models: Any) -> None:
-    """A bucket policy's statements with conditions do not apply here.
-
-    moto knows no condition and takes each for one that refuses, so that "deny without TLS", which every bucket
-    of ours has, refused everything; loopback stands for TLS.
-    """
-    original = models.FakeBucket.get_permission
-
-    def get_permission(self: Any, action: str, resource: str) -> Any:
-        if self.policy is None or b'"Condition"' not in self.policy:
-            return original(self, action, resource)
-        document = json.loads(self.policy)
-        listed = document.get("Statement") or []
-        listed = listed if isinstance(listed, list) else [listed]
-        kept = [statement for statement in listed if not statement.get("Condition")]
-        whole, self.policy = self.policy, json.dumps({**document, "Statement": kept}).encode()
-        try:
-            return original(self, action, resource)
-        finally:
-            self.policy = whole
-
-    models.FakeBucket.get_permission = get_permission
+def backends_in_use() -> list[Any]:
+    """Moto's tables of backends (account → region → backend) that something has asked for."""
+    base: Any = importlib.import_module("moto.core.base_backend")
+    return list(base.BackendDict._instances)
 
 
 class MotoApps:
@@ -172,7 +72,7 @@ class MotoApps:
 
     def call(self, environ: dict[str, Any]) -> HttpResponse:
         """The response of moto. Raises NotImplementedError where moto lacks the operation."""
-        from moto.core.utils import ClientError
+        from botocore.exceptions import ClientError
         from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
         service = self._service(environ)
@@ -205,7 +105,7 @@ class MotoApps:
         return known
 
 
-def _url_map(service: str) -> Any:
+def _url_map(service: Any) -> Any:
     """Moto's URL table of a service; rule order and weights are werkzeug's, as in moto's server."""
     from moto.backends import get_backend
     from moto.moto_server.utilities import RegexConverter
@@ -228,7 +128,7 @@ def _url_map(service: str) -> Any:
 def _request_type() -> type:
     from moto.core.request import Request
 
-    class CloudRequest(Request):  # type: ignore[misc]
+    class CloudRequest(Request):
         """moto's request, received by a real server."""
 
         from_wsgi_server = True

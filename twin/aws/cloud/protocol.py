@@ -1,4 +1,4 @@
-"""What a request asks for, in AWS's own terms: service, operation, parameters; and the answer in its protocol.
+"""What a request asks for in AWS's own terms (service, operation, parameters), and answers in its protocol.
 
 Shapes and wire formats come from botocore's service models through moto's parsers and serialisers.
 """
@@ -6,6 +6,7 @@ Shapes and wire formats come from botocore's service models through moto's parse
 import json
 import re
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import Any, Final
 from urllib.parse import parse_qs
 
@@ -35,7 +36,7 @@ _SERVICES_OF_SIGNER: Final = {
     "email": ("sesv2", "ses"),
     "execute-api": ("apigatewaymanagementapi",),
 }
-"""botocore's services by the name in a signature, where that is another; JSON ones go by their target."""
+"""botocore's services by the name in a signature, where that is another."""
 
 
 class AwsError(Exception):
@@ -61,7 +62,7 @@ class NotEmulatedError(AwsError):
 
 @dataclass(slots=True)
 class Call:
-    """One request, read as far as is needed: the operation and its parameters are looked up when asked for."""
+    """One request, read as far as is needed: what it asks for is looked up when somebody wants to know."""
 
     request: HttpRequest
     signer: str
@@ -69,6 +70,7 @@ class Call:
     environ: dict[str, Any]
     account: str = ACCOUNT
     _operation: Any = field(default=None, repr=False)
+    _web_request: Any = field(default=None, repr=False)
 
     @property
     def action(self) -> str:
@@ -90,6 +92,12 @@ class Call:
             operation = self.operation()
             action = operation.name if operation is not None else ""
         return _READ.match(action) is not None and action not in _CHANGING_READS
+
+    def web_request(self) -> Any:
+        """The request as moto's router and parsers read it; made once, for it reads its body once."""
+        if self._web_request is None:
+            self._web_request = moto_request({**self.environ, "wsgi.input": BytesIO(self.request.body)})
+        return self._web_request
 
     def operation(self) -> "Operation | None":
         """The operation by botocore's service models; None if no model knows it."""
@@ -117,10 +125,10 @@ class Operation:
         return self._parameters
 
     def _parse(self) -> dict[str, Any]:
-        from moto.core.parse import PROTOCOL_PARSERS  # noqa: PLC0415
-        from moto.core.request import determine_request_protocol  # noqa: PLC0415
+        from moto.core.parse import PROTOCOL_PARSERS
+        from moto.core.request import determine_request_protocol
 
-        request = moto_request(self.call.environ)
+        request = self.call.web_request()
         protocol = determine_request_protocol(self.model.service_model, request.content_type)
         parsed: dict[str, Any] = PROTOCOL_PARSERS[protocol](self.model).parse(
             {
@@ -147,7 +155,7 @@ class Operation:
 
     def result_of(self, response: HttpResponse) -> dict[str, Any]:
         """What a response in the service's protocol says, by botocore's names."""
-        from botocore.parsers import create_parser  # noqa: PLC0415
+        from botocore.parsers import create_parser
 
         parsed: dict[str, Any] = create_parser(self._protocol()).parse(
             {
@@ -161,7 +169,7 @@ class Operation:
         return parsed
 
     def _protocol(self) -> str:
-        from moto.core.request import determine_request_protocol  # noqa: PLC0415
+        from moto.core.request import determine_request_protocol
 
         content_type = self.call.environ.get("CONTENT_TYPE", "")
         return str(determine_request_protocol(self.model.service_model, content_type))
@@ -175,7 +183,7 @@ def unresolved_error(problem: AwsError) -> HttpResponse:
 
 
 def _serialized(model: Any, result: Any, protocol: str) -> HttpResponse:
-    from moto.core.serialize import get_serializer_class  # noqa: PLC0415
+    from moto.core.serialize import get_serializer_class
 
     serializer = get_serializer_class(model.service_model.service_name, protocol)
     answer = serializer(operation_model=model).serialize(result)
@@ -185,11 +193,11 @@ def _serialized(model: Any, result: Any, protocol: str) -> HttpResponse:
 
 def _resolve(call: Call) -> Operation | None:
     """Asks the service models of whoever signs with that name which operation the request is."""
-    from botocore.exceptions import UnknownServiceError  # noqa: PLC0415
-    from moto.core.routing import get_service_router  # noqa: PLC0415
-    from werkzeug.exceptions import NotFound  # noqa: PLC0415
+    from botocore.exceptions import UnknownServiceError
+    from moto.core.routing import get_service_router
+    from werkzeug.exceptions import NotFound
 
-    request = moto_request(call.environ)
+    request = call.web_request()
     for service in _candidates(call):
         try:
             model, uri_parameters = get_service_router(service).match(request)
@@ -227,3 +235,12 @@ def signer_of(service: str) -> str:
         if service in services:
             return signer
     return "s3" if service == "s3control" else service
+
+
+def not_emulated(call: Call) -> NotEmulatedError:
+    """The error for a call nobody answers, naming service and operation as well as can be."""
+    operation = call.operation()
+    if operation is not None:
+        return NotEmulatedError(operation.service, operation.name)
+    path = call.request.target.partition("?")[0]
+    return NotEmulatedError(call.signer, call.action or f"{call.request.method} {path}")

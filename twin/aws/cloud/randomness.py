@@ -6,6 +6,7 @@ disturb it. `Draw.used` tells whether a read made something up on the way, and s
 """
 
 import contextlib
+import importlib
 import random
 import threading
 import uuid
@@ -62,15 +63,14 @@ def install() -> None:
     """Puts the seeded sources behind moto's generator and `uuid.uuid4`. Call before moto's services load."""
     uuid.uuid4 = _uuid4
 
-    from moto.core import base_backend  # noqa: PLC0415
-
     # Tables of backends come into being when a module is first imported, in the midst of any request.
+    base_backend: Any = importlib.import_module("moto.core.base_backend")
     base_backend.uuid4 = _real_uuid4
 
-    from moto.moto_api._internal import mock_random  # noqa: PLC0415  (after the clock is in place)
-    from moto.moto_api._internal.moto_random import MotoRandom  # noqa: PLC0415
+    from moto.moto_api._internal import mock_random
+    from moto.moto_api._internal.moto_random import MotoRandom
 
-    class SeededRandom(MotoRandom):  # type: ignore[misc]
+    class SeededRandom(MotoRandom):
         """moto's generator, drawing from the thread's source."""
 
         def random(self) -> float:

@@ -82,7 +82,7 @@ class _Cloud:
 
         moto_host.prepare(self._http.port, region)
         # What follows imports moto, which must be set up first.
-        from twin.aws.cloud.assembly import assemble  # noqa: PLC0415
+        from twin.aws.cloud.assembly import assemble
 
         self._parts = assemble(directory, self.endpoint, seed=_SEED, live=live)
 

@@ -23,11 +23,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from twin.aws.cloud.moto_host import backends_in_use
+
 FORMAT: Final = 1
 _THREAD_FIELDS: Final = frozenset(vars(threading.Thread()))
 _LOCK: Final = type(threading.Lock())
 _RLOCK: Final = type(threading.RLock())
-_REAL_DATETIME: Final = type(datetime_module.datetime.min)
+_REAL_DATETIME: Final = type(datetime_module.datetime.min)  # noqa: DTZ901  (for its type only)
 
 
 class CorruptSnapshotError(Exception):
@@ -85,7 +87,7 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _versions() -> dict[str, Any]:
-    from moto import __version__  # noqa: PLC0415
+    from moto import __version__
 
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     return {"format": FORMAT, "moto": __version__, "python": python}
@@ -96,11 +98,9 @@ MotoState = dict[str, dict[str, dict[str, Any]]]
 
 
 def _moto_state() -> MotoState:
-    from moto.core.base_backend import BackendDict  # noqa: PLC0415
-
     return {
         _name_of(backends): {account: dict(regions) for account, regions in backends.items()}
-        for backends in list(BackendDict._instances)
+        for backends in backends_in_use()
     }
 
 
@@ -117,11 +117,10 @@ def _reduce_backends(backends: Any) -> Any:
 
 
 def _reduce_account_backends(regions: Any) -> Any:
-    from moto.core.base_backend import BackendDict  # noqa: PLC0415
-
-    for backends in BackendDict._instances:
-        if dict.get(backends, regions.account_id) is regions:
-            return _account_backends, (_name_of(backends), regions.account_id)
+    account = regions.account_id
+    for backends in backends_in_use():
+        if dict(backends).get(account) is regions:
+            return _account_backends, (_name_of(backends), account)
     raise LookupError(f"no home for moto's regions of {regions.service_name}")
 
 
@@ -213,6 +212,10 @@ def _make_datetime(*args: Any) -> datetime_module.datetime:
     return _REAL_DATETIME(*args)
 
 
+_Defaults = tuple[tuple[Any, ...] | None, dict[str, Any] | None]
+"""A function's defaults: of its positional parameters, and of the others."""
+
+
 def _reduce_function(function: types.FunctionType) -> Any:
     if _importable(function):
         return NotImplemented
@@ -223,29 +226,23 @@ def _reduce_function(function: types.FunctionType) -> Any:
             marshal.dumps(function.__code__),
             function.__module__,
             function.__name__,
-            function.__defaults__,
-            function.__kwdefaults__,
+            (function.__defaults__, function.__kwdefaults__),
             cells,
         ),
     )
 
 
 def _make_function(
-    code: bytes,
-    module: str,
-    name: str,
-    defaults: tuple[Any, ...] | None,
-    keyword_defaults: dict[str, Any] | None,
-    cells: tuple[Any, ...],
+    code: bytes, module: str, name: str, defaults: _Defaults, cells: tuple[Any, ...]
 ) -> types.FunctionType:
     function = types.FunctionType(
         marshal.loads(code),  # noqa: S302  (our own file, checksummed)
         vars(importlib.import_module(module)),
         name,
-        defaults,
+        defaults[0],
         tuple(map(types.CellType, cells)),
     )
-    function.__kwdefaults__ = keyword_defaults
+    function.__kwdefaults__ = defaults[1]
     return function
 
 
@@ -256,13 +253,13 @@ def _reduce_thread(thread: threading.Thread) -> Any:
 
 
 def _make_thread(kind: type, name: str) -> Any:
-    thread = object.__new__(kind)
+    thread: Any = object.__new__(kind)
     threading.Thread.__init__(thread, name=name, daemon=True)
     return thread
 
 
 def _reduce_private_key(key: Any) -> Any:
-    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415
+    from cryptography.hazmat.primitives import serialization
 
     return _load_private_key, (
         key.private_bytes(
@@ -274,13 +271,13 @@ def _reduce_private_key(key: Any) -> Any:
 
 
 def _load_private_key(data: bytes) -> Any:
-    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415
+    from cryptography.hazmat.primitives import serialization
 
     return serialization.load_der_private_key(data, None)
 
 
 def _reduce_public_key(key: Any) -> Any:
-    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415
+    from cryptography.hazmat.primitives import serialization
 
     return _load_public_key, (
         key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo),
@@ -288,19 +285,19 @@ def _reduce_public_key(key: Any) -> Any:
 
 
 def _load_public_key(data: bytes) -> Any:
-    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415
+    from cryptography.hazmat.primitives import serialization
 
     return serialization.load_der_public_key(data)
 
 
 def _reduce_certificate(certificate: Any) -> Any:
-    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415
+    from cryptography.hazmat.primitives import serialization
 
     return _load_certificate, (certificate.public_bytes(serialization.Encoding.DER),)
 
 
 def _load_certificate(data: bytes) -> Any:
-    from cryptography import x509  # noqa: PLC0415
+    from cryptography import x509
 
     return x509.load_der_x509_certificate(data)
 
@@ -312,7 +309,7 @@ def _reduce_worker(worker: Any) -> Any:
 
 
 class EndedWorker:
-    """Stands for the interpreter of an execution of an earlier process: has its history, and can be stopped."""
+    """Stands for the interpreter of an execution of an earlier process: has its history, can be stopped."""
 
     def __init__(self, history: list[Any]) -> None:
         self.env = types.SimpleNamespace(
@@ -328,7 +325,7 @@ class EndedWorker:
 
 
 def _reduce_dict_kind(value: Any) -> Any:
-    """moto's own kinds of dict override what pickle would go through; so their bare contents are taken."""
+    """Moto's own kinds of dict override what pickle would go through; so their bare contents are taken."""
     kind = type(value)
     base = collections.OrderedDict if isinstance(value, collections.OrderedDict) else dict
     if kind is base or kind is collections.defaultdict or not kind.__module__.startswith("moto."):
@@ -351,7 +348,7 @@ def _nothing() -> None:
     return None
 
 
-def _make_event(is_set: bool) -> threading.Event:  # noqa: FBT001
+def _make_event(is_set: bool) -> threading.Event:
     event = threading.Event()
     if is_set:
         event.set()
@@ -393,7 +390,11 @@ _REDUCTIONS: Final[dict[type, Callable[[Any], Any]]] = {
     types.FunctionType: _reduce_function,
     _REAL_DATETIME: lambda moment: (_make_datetime, moment.__reduce_ex__(4)[1]),
     weakref.WeakValueDictionary: lambda weak: (
-        weakref.WeakValueDictionary, (), None, None, iter(list(weak.items()))
+        weakref.WeakValueDictionary,
+        (),
+        None,
+        None,
+        iter(list(weak.items())),
     ),
     types.GeneratorType: lambda _: (_nothing, ()),
 }

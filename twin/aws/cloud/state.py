@@ -112,7 +112,10 @@ class StateKeeper:
 
     def _advice(self, path: Path, problem: Exception) -> str:
         backup = self._directory / BACKUP
-        lines = [f"the saved state of the twin's cloud can't be read: {path}: {problem}", "It was left as it is."]
+        lines = [
+            f"the saved state of the twin's cloud can't be read: {path}: {problem}",
+            "It was left as it is.",
+        ]
         if backup.exists():
             lines.append(
                 f"To go back to the save before: move {backup} over {self._directory / SNAPSHOT} and remove "

@@ -45,7 +45,7 @@ class Cloud:
 
     def processes(self) -> list[int]:
         """The ids of the processes that the cloud has started and not ended."""
-        with urllib.request.urlopen(f"{self.endpoint}/_stagecraft/health") as answer:
+        with urllib.request.urlopen(f"{self.endpoint}/_stagecraft/health") as answer:  # noqa: S310
             pids: list[int] = json.load(answer)["processes"]
         return pids
 
@@ -55,7 +55,9 @@ class Cloud:
 
 @pytest.fixture(autouse=True)
 def stand_in_image(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("STAGECRAFT_IMAGE_COMMAND", f"{shlex.quote(sys.executable)} {shlex.quote(str(STAND_IN))}")
+    monkeypatch.setenv(
+        "STAGECRAFT_IMAGE_COMMAND", f"{shlex.quote(sys.executable)} {shlex.quote(str(STAND_IN))}"
+    )
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Stands for the platform's image: `serve` answers with the model's text, other commands do as they are told."""
+"""Stands for the platform's image: `serve` answers with the model's text, other commands do as told."""
 
 import json
 import os

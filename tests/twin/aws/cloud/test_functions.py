@@ -114,7 +114,9 @@ def execution_of(cloud: Cloud, machine: dict[str, Any]) -> str:
     states = cloud.client("stepfunctions")
     role = cloud.client("iam").get_role(RoleName="runs")["Role"]["Arn"]
     arn = states.create_state_machine(name="machine", definition=json.dumps(machine), roleArn=role)
-    started: str = states.start_execution(stateMachineArn=arn["stateMachineArn"], input='{"a": 2}')["executionArn"]
+    started: str = states.start_execution(stateMachineArn=arn["stateMachineArn"], input='{"a": 2}')[
+        "executionArn"
+    ]
     return started
 
 

@@ -16,7 +16,12 @@ def set_up(cloud: Cloud, command: list[str], **definition: Any) -> None:
     batch.create_compute_environment(
         computeEnvironmentName="spot",
         type="MANAGED",
-        computeResources={"type": "SPOT", "maxvCpus": 8, "subnets": ["subnet-1"], "instanceTypes": ["m6i.large"]},
+        computeResources={
+            "type": "SPOT",
+            "maxvCpus": 8,
+            "subnets": ["subnet-1"],
+            "instanceTypes": ["m6i.large"],
+        },
     )
     batch.create_job_queue(
         jobQueueName="queue", priority=1, computeEnvironmentOrder=[{"order": 1, "computeEnvironment": "spot"}]

@@ -47,7 +47,9 @@ def fill(cloud: Cloud) -> bytes:
     )
     table.put_item(TableName="online", Item={"id": {"S": "1"}, "n": {"N": "2.5"}})
     sagemaker = cloud.client("sagemaker")
-    sagemaker.create_model_package_group(ModelPackageGroupName="churn", Tags=[{"Key": "owner", "Value": "me"}])
+    sagemaker.create_model_package_group(
+        ModelPackageGroupName="churn", Tags=[{"Key": "owner", "Value": "me"}]
+    )
     sagemaker.create_model_package(ModelPackageGroupName="churn", ModelApprovalStatus="Approved")
     cloud.client("ssm").put_parameter(Name="/live", Value="none", Type="String")
     cloud.client("secretsmanager").create_secret(Name="token", SecretString="x")

@@ -1,8 +1,9 @@
-"""Kinds of resources as tables: a name, an ARN, the operations; create, describe, list, update, delete follow.
+"""Kinds of resources as tables: a name, an ARN, the names of the operations; the rest follows.
 
 What a request says is what the resource has. botocore's output shapes decide which of it an answer shows.
 """
 
+import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -29,12 +30,14 @@ def given_name(kind: "Kind", context: Context) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """One kind of resource that the store keeps. Names in `arn` in braces: region, account, name, any field."""
+    """One kind of resource that the store keeps. `arn` may name region, account, name, any field."""
 
     service: str
     noun: str
     name: str
     """The member that names the resource in requests (its value may be an ARN, too)."""
+    within: str = ""
+    """The member that names the resource's parent: names are unique within one parent only."""
     arn: str = ""
     arn_field: str = ""
     create: str | None = None
@@ -84,10 +87,18 @@ class Kind:
         arn = self.arn.format_map(_Blank(region=context.region, account=context.account, name=name))
         return AwsError(said[0], said[1].format(noun=self.noun, name=name, arn=arn))
 
+    def key(self, context: Context, name: str) -> str:
+        """What a resource of that name is kept under."""
+        return f"{context.required(self.within)}/{name}" if self.within else name
+
+    def asked_for(self, context: Context) -> Record:
+        """The record that the request names. Raises AwsError if there is none."""
+        return self.find(context, str(context.required(self.name)))
+
     def find(self, context: Context, named: str) -> Record:
         """The record of that name or ARN. Raises AwsError if there is none."""
         records = self.records(context)
-        record = records.get(named)
+        record = records.get(self.key(context, named) if self.within in context.parameters else named)
         if record is None and self.arn_field and named.startswith("arn:"):
             record = next((each for each in records.values() if each.get(self.arn_field) == named), None)
         if record is None:
@@ -111,10 +122,11 @@ def create(kind: Kind, context: Context) -> dict[str, Any]:
     given = context.parameters.get(kind.sent_in, {}) if kind.sent_in else context.parameters
     now = utc_now()
     name = kind.make_name(kind, context)
+    key = kind.key(context, name)
     records = kind.records(context)
-    if name in records:
+    if key in records:
         raise kind.problem(context, kind.exists, name)
-    record: Record = {**kind.initial, **given, kind.name: name, _NAME: name}
+    record: Record = {**copy.deepcopy(dict(kind.initial)), **given, kind.name: name, _NAME: key}
     record |= {each: now for each in (kind.created, kind.modified) if each}
     kind.before_create(context, record)
     if kind.arn:
@@ -132,12 +144,12 @@ def create(kind: Kind, context: Context) -> dict[str, Any]:
 
 def describe(kind: Kind, context: Context) -> dict[str, Any]:
     """Shows a resource."""
-    return shown(kind, context, kind.find(context, str(context.required(kind.name))))
+    return shown(kind, context, kind.asked_for(context))
 
 
 def update(kind: Kind, context: Context) -> dict[str, Any]:
     """Gives a resource what the request says; what it doesn't mention stays."""
-    given = context.parameters.get(kind.sent_in, {}) if kind.sent_in else context.parameters
+    given = context.parameters.get(kind.sent_in) or context.parameters
     named = given.get(kind.name) or context.required(kind.name)
     record = kind.find(context, str(named))
     kind.before_update(context, record)
@@ -151,7 +163,7 @@ def update(kind: Kind, context: Context) -> dict[str, Any]:
 
 def delete(kind: Kind, context: Context) -> dict[str, Any]:
     """Removes a resource."""
-    record = kind.find(context, str(context.required(kind.name)))
+    record = kind.asked_for(context)
     kind.before_delete(context, record)
     del kind.records(context)[record[_NAME]]
     if kind.arn:

@@ -32,11 +32,12 @@ class Lossy:
 
     def operations(self) -> dict[str, Callable[[Context], HttpResponse]]:
         """Who answers which operation."""
-        return (
-            dict.fromkeys(self.writes, self._write)
-            | dict.fromkeys(self.reads, self._read)
-            | dict.fromkeys(self.deletes, self._delete)
-        )
+        fillers: list[tuple[tuple[str, ...], Callable[[Context], HttpResponse]]] = [
+            (self.writes, self._write),
+            (self.reads, self._read),
+            (self.deletes, self._delete),
+        ]
+        return {name: filler for names, filler in fillers for name in names}
 
     def _key(self, context: Context) -> tuple[str, ...]:
         return self.service, self.family, context.region, self.name(context.parameters)

@@ -2,19 +2,18 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 from twin.aws.cloud.gaps import tagging
 from twin.aws.cloud.gaps.context import Answer, Context
 from twin.aws.cloud.gaps.kinds import Kind
 from twin.aws.cloud.gaps.lossy import Lossy
+from twin.aws.cloud.gaps.s3_targets import is_filled, is_unknown
 from twin.aws.cloud.gaps.store import RecordStore
 from twin.aws.cloud.http import HttpResponse
-from twin.aws.cloud.protocol import Call, Operation, signer_of
+from twin.aws.cloud.protocol import Call, Operation, not_emulated, signer_of
 
 Raw = Callable[[Context], HttpResponse]
-_REST_MARKS: Final = {"s3": ("?lifecycle", "?notification")}
-"""For S3, whose every call would else be looked up: what the paths of its filled operations contain."""
 
 
 class GapRegistry:
@@ -79,5 +78,10 @@ def _fill(
 
 
 def _may_match(call: Call) -> bool:
-    marks = _REST_MARKS.get(call.signer)
-    return marks is None or any(mark in call.request.target for mark in marks)
+    """Whether a REST call is worth looking up; of S3's, which are many, only a few are."""
+    if call.signer != "s3":
+        return True
+    target = call.request.target
+    if is_unknown(target) and not target.startswith("/v20180820/"):
+        raise not_emulated(call)
+    return is_filled(target)

@@ -38,7 +38,7 @@ class RecordStore:
 
     @property
     def notes(self) -> dict[tuple[str, ...], Any]:
-        """What is remembered beside moto's own resources: dropped fields, by service, operation family, name."""
+        """What is remembered of moto's own resources: dropped fields, by service, family, region, name."""
         return self._notes
 
     def dump(self) -> Any:

@@ -93,7 +93,7 @@ class BatchRunner:
         if process is not None:
             threading.Thread(target=self._processes.end, args=(process,), daemon=True).start()
 
-    # --- one job -----------------------------------------------------------------------------------------------
+    # --- one job ---
 
     def _run(self, key: JobKey) -> None:
         try:
@@ -228,7 +228,7 @@ class BatchRunner:
                 value = aws.client("ssm").get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]
             yield secret["name"], value
 
-    # --- the records -------------------------------------------------------------------------------------------
+    # --- the records ---
 
     def _job(self, key: JobKey) -> Record:
         assert self._gateway is not None  # noqa: S101

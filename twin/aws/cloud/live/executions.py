@@ -1,4 +1,4 @@
-"""Step Functions executions: moto's interpreter runs them; here they reach this cloud and outlive the process."""
+"""Step Functions executions: run by moto's interpreter, they reach this cloud and outlive the process."""
 
 import base64
 import datetime
@@ -6,11 +6,11 @@ from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any
 
+from twin.aws.cloud import snapshot
 from twin.aws.cloud.client import session
 from twin.aws.cloud.gateway import Event, Gateway
 from twin.aws.cloud.import_hook import when_imported
-from twin.aws.cloud.moto_host import ACCOUNT
-from twin.aws.cloud import snapshot
+from twin.aws.cloud.moto_host import ACCOUNT, backends_in_use
 
 _LOST = "The twin's cloud was stopped while the execution ran"
 
@@ -40,14 +40,16 @@ class Executions:
         """Executions that ran when the last process ended are over."""
         for execution in _executions():
             if getattr(execution.exec_status, "value", "") == "RUNNING":
-                self._tell(execution, "ABORTED", None, "States.Runtime", _LOST, [])
+                outcome = {"status": "ABORTED", "output": None, "error": "States.Runtime", "cause": _LOST}
+                self._tell(execution, outcome, [])
 
     def _patch_clients(self, boto_client: Any) -> None:
         """A client for each task took 30 ms; and moto looks for its server under the name `localhost`."""
 
         @lru_cache(maxsize=64)
         def client(region: str, service: str) -> Any:
-            return session(self._endpoint, region).client(service)
+            sessions: Any = session(self._endpoint, region)
+            return sessions.client(service)
 
         boto_client.boto3 = SimpleNamespace(
             client=lambda service_name, region_name, **_settings: client(region_name, service_name)
@@ -82,27 +84,27 @@ class Executions:
 
     def _report(self, execution: Any) -> None:
         history = execution.exec_worker.env.event_manager.get_event_history()
-        status = execution.exec_status.value
-        self._tell(execution, status, execution.output, execution.error, execution.cause, history)
+        outcome = {
+            "status": execution.exec_status.value,
+            "output": execution.output,
+            "error": execution.error,
+            "cause": execution.cause,
+        }
+        self._tell(execution, outcome, history)
 
-    def _tell(
-        self, execution: Any, status: str, output: Any, error: str | None, cause: str | None, history: list[Any]
-    ) -> None:
+    def _tell(self, execution: Any, outcome: Event, history: list[Any]) -> None:
         assert self._gateway is not None  # noqa: S101
         self._gateway.happened(
             "execution-ended",
             arn=execution.exec_arn,
             region=execution.region_name,
-            status=status,
-            output=output,
-            error=error,
-            cause=cause,
             stopped=(execution.stop_date or datetime.datetime.now(datetime.UTC)).timestamp(),
+            **outcome,
             history=base64.b64encode(snapshot.dump(history)).decode(),
         )
 
     def _on_ended(self, event: Event) -> None:
-        from moto.stepfunctions.parser.api import ExecutionStatus  # noqa: PLC0415
+        from moto.stepfunctions.parser.api import ExecutionStatus
 
         found = (each for each in _executions(event["region"]) if each.exec_arn == event["arn"])
         execution = next(found, None)
@@ -115,11 +117,9 @@ class Executions:
 
 
 def _executions(region: str | None = None) -> list[Any]:
-    from moto.core.base_backend import BackendDict  # noqa: PLC0415
-
     return [
         execution
-        for backends in list(BackendDict._instances)
+        for backends in backends_in_use()
         if backends.backend.__module__.startswith("moto.stepfunctions")
         for name, backend in list(backends[ACCOUNT].items())
         if region in (None, name)

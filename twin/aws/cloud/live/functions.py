@@ -80,8 +80,8 @@ class FunctionRunner:
         """Tells the gateway and moto whom to ask."""
         self._gateway = gateway
         gateway.intercept(self._intercept)
-        # Other services of moto (topics, rules, buckets, queues) invoke functions from inside of a call, under
-        # the lock, and have no use for an answer.
+        # Other services of moto (topics, rules, buckets, queues) invoke functions from inside of a call,
+        # under the lock, and have no use for an answer.
         when_imported("moto.awslambda.models", self._patch_function)
         when_imported("moto.awslambda_simple.models", self._patch_backend)
 
@@ -150,14 +150,18 @@ class FunctionRunner:
         try:
             json.loads(event)
         except ValueError as problem:
-            raise AwsError("InvalidRequestContentException", f"Could not parse request body: {problem}") from problem
+            raise AwsError(
+                "InvalidRequestContentException", f"Could not parse request body: {problem}"
+            ) from problem
         if kind == "DryRun":
             return HttpResponse(204)
         if kind == "Event":
             self.queue(function, event)
             return HttpResponse(202)
         if not self._live:
-            raise AwsError("ServiceException", "this cloud runs no processes: it was started for planning only", 500)
+            raise AwsError(
+                "ServiceException", "this cloud runs no processes: it was started for planning only", 500
+            )
         with self._guard:
             self._pending += 1
         try:
@@ -173,8 +177,8 @@ class FunctionRunner:
         return HttpResponse(200, outcome.payload, headers)
 
     def _find(self, call: Call, name: str, qualifier: str | None) -> Function:
-        from moto.awslambda.exceptions import LambdaClientError  # noqa: PLC0415
-        from moto.awslambda.utils import get_backend  # noqa: PLC0415
+        from moto.awslambda.exceptions import LambdaClientError
+        from moto.awslambda.utils import get_backend
 
         assert self._gateway is not None  # noqa: S101
         with self._gateway.lock:
@@ -207,7 +211,11 @@ class FunctionRunner:
             given.write_bytes(event)
             with given.open("rb") as stdin, output.open("wb") as log:
                 process = self._processes.start(
-                    self._command(function), environment, self._code(function, folder), output=log, given=stdin
+                    self._command(function),
+                    environment,
+                    self._code(function, folder),
+                    output=log,
+                    given=stdin,
                 )
                 outcome_error = ""
                 try:
@@ -275,7 +283,7 @@ def _outcome(result: Path, timeout: str, exit_code: int, log: bytes) -> Outcome:
 
 
 def _described(function: Any) -> Function:
-    """moto's function, as far as it is needed to run it."""
+    """Moto's function, as far as it is needed to run it."""
     image = function.package_type == "Image"
     command = getattr(function.image_config, "cmd", None) or [""]
     return Function(

@@ -163,7 +163,7 @@ class EndpointHost:
     def _failed(self, event: Event) -> None:
         sagemaker.fail_endpoint(self._store, event["region"], event["name"], event["failure"])
 
-    # --- what serves an endpoint -------------------------------------------------------------------------------
+    # --- what serves an endpoint ---
 
     def _resolve(self, region: str, name: str, *, pending: bool) -> _Service:
         """The endpoint's configuration down to its containers, from the records."""
@@ -276,7 +276,7 @@ class EndpointHost:
                 shutil.rmtree(container.folder, ignore_errors=True)
             service.containers.clear()
 
-    # --- invocations -------------------------------------------------------------------------------------------
+    # --- invocations ---
 
     def _intercept(self, call: Call) -> HttpResponse | None:
         if call.signer != "sagemaker" or not call.request.target.partition("?")[0].endswith("/invocations"):
@@ -299,7 +299,9 @@ class EndpointHost:
                 400 if status == "Creating" else 424,
             )
         if not self._live:
-            raise AwsError("ModelError", "this cloud runs no processes: it was started for planning only", 424)
+            raise AwsError(
+                "ModelError", "this cloud runs no processes: it was started for planning only", 424
+            )
         try:
             service = self._service(call.region, name)
             variant = _chosen(service, weights, call.request.header("X-Amzn-SageMaker-Target-Variant"))
@@ -316,7 +318,9 @@ class EndpointHost:
                 return _post(call, container, variant.name)
             except (OSError, http.client.HTTPException) as problem:
                 if last or isinstance(problem, TimeoutError):
-                    raise AwsError("ModelError", f"the model container did not answer: {problem!r}", 424) from problem
+                    raise AwsError(
+                        "ModelError", f"the model container did not answer: {problem!r}", 424
+                    ) from problem
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     container.process.wait(1.0)
         raise AssertionError
@@ -342,10 +346,11 @@ def _chosen(service: _Service, weights: Mapping[str, float], target: str) -> Var
 
 
 def _post(call: Call, container: _Container, variant: str) -> HttpResponse:
-    headers = {"Content-Type": call.request.header("Content-Type") or "application/octet-stream"}
-    for name, value in call.request.headers:
-        if name.lower() == "accept" or name.lower().startswith("x-amzn-sagemaker-"):
-            headers[name] = value
+    headers = {"Content-Type": call.request.header("Content-Type") or "application/octet-stream"} | {
+        name: value
+        for name, value in call.request.headers
+        if name.lower() == "accept" or name.lower().startswith("x-amzn-sagemaker-")
+    }
     connection = http.client.HTTPConnection("127.0.0.1", container.port, timeout=_INVOKE_SECONDS)
     try:
         connection.request("POST", "/invocations", call.request.body, headers)

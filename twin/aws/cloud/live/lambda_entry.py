@@ -44,7 +44,7 @@ def main() -> int:
         handler = getattr(importlib.import_module(module.replace("/", ".")), name)
         answer = {"result": handler(json.load(sys.stdin), Context())}
         text = json.dumps(answer)
-    except Exception as problem:  # noqa: BLE001  (whatever the function raises is the answer)
+    except Exception as problem:
         traceback.print_exc()
         text = json.dumps(
             {

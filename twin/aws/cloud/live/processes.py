@@ -1,4 +1,4 @@
-"""Processes that stand for the platform's container image: started with a container's environment, ended surely."""
+"""Processes that stand for the platform's container image, with a container's environment."""
 
 import contextlib
 import os
@@ -35,7 +35,9 @@ def container_environment(endpoint: str, region: str, told: Mapping[str, str]) -
     """
     base = {name: value for name, value in os.environ.items() if name in _INHERITED}
     base |= {"PYTHONPATH": str(_CHECKOUT), "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-    safe = {name: value for name, value in told.items() if not name.startswith("AWS_") or name in _TOLD_BY_AWS}
+    safe = {
+        name: value for name, value in told.items() if not name.startswith("AWS_") or name in _TOLD_BY_AWS
+    }
     return process_environment(endpoint, region, base | safe) | {
         name: safe[name] for name in sorted(_TOLD_BY_AWS & set(safe))
     }
@@ -122,10 +124,8 @@ class ProcessGroup:
             _signal(process, signal.SIGTERM)
         end = time.monotonic() + _TERM_SECONDS
         for process in running:
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(max(0.0, end - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                pass
             self.end(process, grace=0.0)
 
 

@@ -48,8 +48,8 @@ class Waiting:
             time.sleep(_POLL_SECONDS)
 
     def _default_wait(self, call: Call, url: str) -> int:
-        from moto.sqs.models import sqs_backends  # noqa: PLC0415
+        from moto.sqs.models import sqs_backends
 
         with self._gateway.lock:
             queue = sqs_backends[call.account][call.region].queues.get(url.rpartition("/")[2])
-        return int(queue.receive_message_wait_time_seconds or 0) if queue is not None else 0
+        return int(getattr(queue, "receive_message_wait_time_seconds", 0) or 0)

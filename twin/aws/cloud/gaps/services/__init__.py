@@ -1,12 +1,24 @@
 """The gaps, one module a service; each has `fill(registry)`."""
 
 from twin.aws.cloud.gaps.registry import GapRegistry
-from twin.aws.cloud.gaps.services import batch, budgets, costexplorer, sagemaker
+from twin.aws.cloud.gaps.services import (
+    athena,
+    batch,
+    budgets,
+    cloudwatch,
+    costexplorer,
+    glue,
+    kubernetes,
+    s3,
+    sagemaker,
+    small,
+    tables,
+)
 
 
 def fill_all(registry: GapRegistry, hosting: sagemaker.Hosting, runner: batch.JobRunner) -> None:
     """Registers every gap filler."""
     sagemaker.fill(registry, hosting)
     batch.fill(registry, runner)
-    budgets.fill(registry)
-    costexplorer.fill(registry)
+    for module in (athena, budgets, cloudwatch, costexplorer, glue, kubernetes, s3, small, tables):
+        module.fill(registry)

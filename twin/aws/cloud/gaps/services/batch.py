@@ -1,6 +1,7 @@
 """Batch: environments, queues, definitions and jobs, with AWS's rules; the jobs themselves run elsewhere.
 
-moto has Batch, but starts instances for environments that scale to zero, and runs jobs in Docker or not at all.
+moto has Batch, but starts instances for environments that scale to zero, and runs jobs in Docker or
+not at all.
 """
 
 import re
@@ -8,7 +9,7 @@ from functools import partial
 from typing import Any, Final, Protocol
 
 from twin.aws.cloud import clock
-from twin.aws.cloud.gaps.context import Context
+from twin.aws.cloud.gaps.context import Answer, Context
 from twin.aws.cloud.gaps.kinds import Kind, delete, shown, tags_as_dict
 from twin.aws.cloud.gaps.registry import GapRegistry
 from twin.aws.cloud.gaps.store import Record, RecordStore
@@ -36,7 +37,7 @@ def fill(registry: GapRegistry, runner: JobRunner) -> None:
     """Registers Batch's gap fillers."""
     for kind in (ENVIRONMENT, QUEUE, DEFINITION, POLICY):
         registry.kind(kind)
-    answers = {
+    answers: dict[str, Answer] = {
         "DescribeComputeEnvironments": partial(_describe, ENVIRONMENT, "computeEnvironments"),
         "DescribeJobQueues": partial(_describe, QUEUE, "jobQueues"),
         "DescribeSchedulingPolicies": _describe_policies,
@@ -56,7 +57,7 @@ def fill(registry: GapRegistry, runner: JobRunner) -> None:
         registry.answer("batch", name, answer)
 
 
-# --- environments, queues, policies ---------------------------------------------------------------------------
+# --- environments, queues, policies ---
 
 
 def _check_name(kind: Kind, record: Record) -> None:
@@ -193,7 +194,7 @@ def _delete(kind: Kind, member: str, context: Context) -> dict[str, Any]:
     return {}
 
 
-# --- job definitions ------------------------------------------------------------------------------------------
+# --- job definitions ---
 
 
 def _definition_name(_kind: Kind, context: Context) -> str:
@@ -285,7 +286,7 @@ def _definition(context: Context, named: str) -> Record:
     return max(active, key=lambda each: int(each["revision"]))
 
 
-# --- jobs -----------------------------------------------------------------------------------------------------
+# --- jobs ---
 
 
 def jobs_of(store: RecordStore, region: str) -> dict[str, Record]:
@@ -299,7 +300,7 @@ def _milliseconds() -> int:
 
 
 def _submit(runner: JobRunner, context: Context) -> dict[str, Any]:
-    from moto.moto_api._internal import mock_random  # noqa: PLC0415
+    from moto.moto_api._internal import mock_random
 
     given = context.parameters
     if not _NAME.fullmatch(context.required("jobName")):
@@ -426,7 +427,8 @@ def _passes(job: Record, name: str, values: list[str]) -> bool:
             value in (job["jobDefinition"], definition, definition.rpartition(":")[0]) for value in values
         )
     moment = int(values[0])
-    return job["createdAt"] <= moment if name == "BEFORE_CREATED_AT" else job["createdAt"] >= moment
+    created = int(job["createdAt"])
+    return created <= moment if name == "BEFORE_CREATED_AT" else created >= moment
 
 
 def _terminate(runner: JobRunner, context: Context) -> None:

@@ -1,98 +1,94 @@
-"""Cost Explorer's anomaly monitors and subscriptions."""
+"""Cost Explorer: anomaly monitors and subscriptions."""
 
+from functools import partial
 from typing import Any, Final
 
-from moto.moto_api._internal import mock_random
-
-from twin.aws.cloud.gaps.context import Context
-from twin.aws.cloud.gaps.kinds import Kind, create
+from twin.aws.cloud.gaps.context import Context, utc_now
+from twin.aws.cloud.gaps.kinds import Kind
 from twin.aws.cloud.gaps.registry import GapRegistry
 from twin.aws.cloud.gaps.store import Record
 from twin.aws.cloud.protocol import AwsError
 
 
-def _begin(_context: Context, record: Record) -> None:
-    record["_id"] = str(mock_random.uuid4())
+def fill(registry: GapRegistry) -> None:
+    """Registers Cost Explorer's gap fillers."""
+    registry.kind(MONITOR)
+    registry.kind(SUBSCRIPTION)
+    registry.answer("ce", "GetAnomalyMonitors", partial(_get, MONITOR, "AnomalyMonitors"))
+    registry.answer("ce", "GetAnomalySubscriptions", partial(_get, SUBSCRIPTION, "AnomalySubscriptions"))
+    registry.answer("ce", "GetAnomalies", lambda _context: {"Anomalies": []})
+
+
+def _arn(kind: Kind, context: Context) -> str:
+    from moto.moto_api._internal import mock_random
+
+    return f"arn:aws:ce::{context.account}:{kind.noun.lower()}/{mock_random.uuid4()}"
+
+
+def _begin_monitor(context: Context, monitor: Record) -> None:
+    now = utc_now().strftime("%Y-%m-%dT%H:%M:%SZ")
+    monitor["CreationDate"] = monitor["LastUpdatedDate"] = now
+    monitor["DimensionalValueCount"] = 0
+    if monitor.get("MonitorDimension") != "SERVICE":
+        return
+    others = MONITOR.records(context).values()
+    if any(each.get("MonitorDimension") == "SERVICE" for each in others):
+        raise AwsError("LimitExceededException", "Limit exceeded on dimensional spend monitor creation")
+
+
+def _touch(_context: Context, monitor: Record) -> None:
+    monitor["LastUpdatedDate"] = utc_now().strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _check_monitors(context: Context, subscription: Record) -> None:
+    subscription["AccountId"] = context.account
+    for arn in subscription["MonitorArnList"]:
+        MONITOR.find(context, arn)
 
 
 MONITOR: Final = Kind(
     service="ce",
     noun="AnomalyMonitor",
-    name="MonitorName",
-    arn="arn:aws:ce::{account}:anomalymonitor/{_id}",
+    name="MonitorArn",
+    arn="{name}",
     arn_field="MonitorArn",
+    create="CreateAnomalyMonitor",
+    update="UpdateAnomalyMonitor",
+    delete="DeleteAnomalyMonitor",
     sent_in="AnomalyMonitor",
     tags="ResourceTags",
-    make_name=lambda kind, context: str(context.required(kind.sent_in)[kind.name]),
     everywhere=True,
-    before_create=_begin,
-    exists=("ValidationException", "Monitor {name} already exists"),
-    missing=("UnknownMonitorException", "Monitor {name} does not exist"),
+    missing=("UnknownMonitorException", "Monitor {name} not found"),
+    make_name=_arn,
+    before_create=_begin_monitor,
+    after_update=_touch,
 )
 SUBSCRIPTION: Final = Kind(
     service="ce",
     noun="AnomalySubscription",
-    name="SubscriptionName",
-    arn="arn:aws:ce::{account}:anomalysubscription/{_id}",
+    name="SubscriptionArn",
+    arn="{name}",
     arn_field="SubscriptionArn",
+    create="CreateAnomalySubscription",
+    update="UpdateAnomalySubscription",
+    delete="DeleteAnomalySubscription",
     sent_in="AnomalySubscription",
     tags="ResourceTags",
-    make_name=lambda kind, context: str(context.required(kind.sent_in)[kind.name]),
     everywhere=True,
-    before_create=_begin,
-    exists=("ValidationException", "Subscription {name} already exists"),
-    missing=("UnknownSubscriptionException", "Subscription {name} does not exist"),
+    missing=("UnknownSubscriptionException", "Subscription {name} not found"),
+    make_name=_arn,
+    before_create=_check_monitors,
+    after_update=_check_monitors,
 )
 
 
-def fill(registry: GapRegistry) -> None:
-    """Registers the gap fillers of Cost Explorer."""
-    for kind in (MONITOR, SUBSCRIPTION):
-        registry.kind(kind)
-    for name, answer in (
-        ("CreateAnomalyMonitor", lambda context: create(MONITOR, context)),
-        ("GetAnomalyMonitors", lambda context: _listed(MONITOR, "AnomalyMonitors", context)),
-        ("UpdateAnomalyMonitor", lambda context: _update(MONITOR, context)),
-        ("DeleteAnomalyMonitor", lambda context: _delete(MONITOR, context)),
-        ("CreateAnomalySubscription", _subscribe),
-        ("GetAnomalySubscriptions", lambda context: _listed(SUBSCRIPTION, "AnomalySubscriptions", context)),
-        ("UpdateAnomalySubscription", lambda context: _update(SUBSCRIPTION, context)),
-        ("DeleteAnomalySubscription", lambda context: _delete(SUBSCRIPTION, context)),
-    ):
-        registry.answer("ce", name, answer)
-
-
-def _subscribe(context: Context) -> dict[str, Any]:
-    known = {record["MonitorArn"] for record in MONITOR.records(context).values()}
-    for arn in context.required("AnomalySubscription").get("MonitorArnList") or ():
-        if arn not in known:
-            raise AwsError("UnknownMonitorException", f"Monitor {arn} does not exist")
-    made = create(SUBSCRIPTION, context)
-    SUBSCRIPTION.find(context, made["SubscriptionArn"])["AccountId"] = context.account
-    return made
-
-
-def _listed(kind: Kind, member: str, context: Context) -> dict[str, Any]:
-    """Those that are named, or all."""
-    wanted = context.parameters.get(f"{kind.arn_field}List")
+def _get(kind: Kind, member: str, context: Context) -> dict[str, Any]:
+    """All, or those named; AWS complains of a name it doesn't know."""
+    wanted = context.parameters.get(f"{kind.name}List")
+    monitor = context.parameters.get("MonitorArn")
+    records = list(kind.records(context).values())
     if wanted:
-        return {member: [kind.find(context, arn) for arn in wanted]}
-    return {member: list(kind.records(context).values())}
-
-
-def _update(kind: Kind, context: Context) -> dict[str, Any]:
-    record = kind.find(context, str(context.required(kind.arn_field)))
-    for name, value in context.parameters.items():
-        if value is not None and name != kind.arn_field:
-            record[name] = value
-    return {kind.arn_field: record[kind.arn_field]}
-
-
-def _delete(kind: Kind, context: Context) -> dict[str, Any]:
-    record = kind.find(context, str(context.required(kind.arn_field)))
-    records = kind.records(context)
-    for name, each in list(records.items()):
-        if each is record:
-            del records[name]
-    context.store.set_tags(record[kind.arn_field], {})
-    return {}
+        records = [kind.find(context, arn) for arn in wanted]
+    if monitor:
+        records = [each for each in records if monitor in each["MonitorArnList"]]
+    return {member: records}

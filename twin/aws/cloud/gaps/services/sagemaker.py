@@ -47,7 +47,7 @@ def fill(registry: GapRegistry, hosting: Hosting) -> None:
         registry.answer("sagemaker-featurestore-runtime", name, answer)
 
 
-# --- the model registry ---------------------------------------------------------------------------------------
+# --- the model registry ---
 
 
 def _check_empty_group(context: Context, group: Record) -> None:
@@ -169,7 +169,7 @@ def _list_packages(context: Context) -> dict[str, Any]:
     return listed
 
 
-# --- hosting --------------------------------------------------------------------------------------------------
+# --- hosting ---
 
 
 def _check_model(context: Context, model: Record) -> None:
@@ -215,7 +215,7 @@ def _check_variants(context: Context, config: Record) -> None:
         if (instance is None) == (serverless is None):
             raise AwsError(
                 _INVALID,
-                f"Variant {variant['VariantName']}: exactly one of InstanceType and ServerlessConfig is needed",
+                f"Variant {variant['VariantName']} needs exactly one of InstanceType and ServerlessConfig",
             )
         if instance is not None and instance not in shape.enum:
             raise AwsError(
@@ -374,7 +374,7 @@ def _update_weights(context: Context) -> dict[str, Any]:
     return {"EndpointArn": endpoint["EndpointArn"]}
 
 
-# --- what needs no more than its table ------------------------------------------------------------------------
+# --- what needs no more than its table ---
 
 
 def _begin_schedule(context: Context, schedule: Record) -> None:
@@ -566,7 +566,7 @@ _PLAIN: Final = (
 )
 
 
-# --- the online feature store's records -----------------------------------------------------------------------
+# --- the online feature store's records ---
 
 
 def _feature_records(context: Context, named: str) -> tuple[Record, dict[str, Any]]:

@@ -1,0 +1,169 @@
+"""EKS: add-ons, access entries and Pod Identity, and the fields of clusters that moto drops."""
+
+from typing import Any, Final
+
+from twin.aws.cloud.gaps.context import Context, utc_now
+from twin.aws.cloud.gaps.kinds import Kind, update
+from twin.aws.cloud.gaps.lossy import Lossy
+from twin.aws.cloud.gaps.moto_objects import backend
+from twin.aws.cloud.gaps.registry import GapRegistry
+from twin.aws.cloud.gaps.store import Record
+from twin.aws.cloud.protocol import AwsError
+
+_ARN: Final = "arn:aws:eks:{region}:{account}"
+_CLUSTER_FIELDS: Final = (
+    "accessConfig",
+    "bootstrapSelfManagedAddons",
+    "computeConfig",
+    "deletionProtection",
+    "storageConfig",
+    "upgradePolicy",
+    "zonalShiftConfig",
+)
+
+
+def fill(registry: GapRegistry) -> None:
+    """Registers EKS's gap fillers."""
+    for kind in (ADDON, ACCESS_ENTRY, POD_IDENTITY):
+        registry.kind(kind)
+    registry.lossy(CLUSTER)
+    registry.answer("eks", "UpdateAddon", _update_addon)
+    registry.answer("eks", "AssociateAccessPolicy", _associate_policy)
+    registry.answer("eks", "DisassociateAccessPolicy", _disassociate_policy)
+    registry.answer("eks", "ListAssociatedAccessPolicies", _list_policies)
+
+
+def _check_cluster(context: Context, record: Record) -> None:
+    name = record["clusterName"]
+    if name not in backend(context, "eks").clusters:
+        raise AwsError("ResourceNotFoundException", f"No cluster found for name: {name}.", 404)
+
+
+def _begin_access(context: Context, entry: Record) -> None:
+    _check_cluster(context, entry)
+    principal = entry["principalArn"]
+    entry.setdefault("username", principal)
+    entry.setdefault("kubernetesGroups", [])
+    entry["_path"] = principal.split(":")[-1]
+    entry["_policies"] = {}
+
+
+def _association_id(_kind: Kind, _context: Context) -> str:
+    from moto.moto_api._internal import mock_random
+
+    return "a-" + mock_random.get_random_hex(17)
+
+
+def _begin_association(context: Context, association: Record) -> None:
+    _check_cluster(context, association)
+    for other in POD_IDENTITY.records(context).values():
+        if all(other[name] == association[name] for name in ("clusterName", "namespace", "serviceAccount")):
+            raise AwsError("ResourceInUseException", "Association already exists", 409)
+
+
+def _kind(noun: str, name: str, member: str, **more: Any) -> Kind:
+    plural = noun.removesuffix("y") + "ies" if noun.endswith("y") else f"{noun}s"
+    settings = {"before_create": _check_cluster, "update": f"Update{noun}", **more}
+    return Kind(
+        service="eks",
+        noun=noun,
+        name=name,
+        within="clusterName",
+        arn_field=f"{member}Arn",
+        create=f"Create{noun}",
+        describe=f"Describe{noun}",
+        list=f"List{plural}",
+        delete=f"Delete{noun}",
+        wrap=member,
+        tags="tags",
+        created="createdAt",
+        modified="modifiedAt",
+        missing=("ResourceNotFoundException", f"No {member} found for name: {{name}}"),
+        exists=("ResourceInUseException", f"{noun} already exists: {{name}}"),
+        **settings,
+    )
+
+
+ADDON: Final = _kind(
+    "Addon",
+    "addonName",
+    "addon",
+    arn=_ARN + ":addon/{clusterName}/{name}/id",
+    initial={"status": "ACTIVE", "health": {"issues": []}, "addonVersion": "v1.0.0-eksbuild.1"},
+    update=None,
+)
+ACCESS_ENTRY: Final = _kind(
+    "AccessEntry",
+    "principalArn",
+    "accessEntry",
+    arn=_ARN + ":access-entry/{clusterName}/{_path}/id",
+    initial={"type": "STANDARD"},
+    before_create=_begin_access,
+)
+POD_IDENTITY: Final = _kind(
+    "PodIdentityAssociation",
+    "associationId",
+    "association",
+    arn=_ARN + ":podidentityassociation/{clusterName}/{name}",
+    make_name=_association_id,
+    before_create=_begin_association,
+    initial={"disableSessionTags": False},
+)
+CLUSTER: Final = Lossy(
+    service="eks",
+    family="cluster",
+    name=lambda parameters: str(parameters["name"]),
+    writes=("CreateCluster", "UpdateClusterConfig"),
+    reads=("DescribeCluster",),
+    deletes=("DeleteCluster",),
+    wrap="cluster",
+    noted=lambda parameters: {name: parameters.get(name) for name in _CLUSTER_FIELDS},
+)
+
+
+def _update_addon(context: Context) -> dict[str, Any]:
+    addon = ADDON.asked_for(context)
+    update(ADDON, context)
+    return {
+        "update": {
+            "id": f"{addon['addonName']}-update",
+            "status": "Successful",
+            "type": "AddonUpdate",
+            "params": [],
+            "errors": [],
+            "createdAt": utc_now(),
+        }
+    }
+
+
+def _associate_policy(context: Context) -> dict[str, Any]:
+    entry = ACCESS_ENTRY.asked_for(context)
+    policy, now = context.required("policyArn"), utc_now()
+    before = entry["_policies"].get(policy, {})
+    told = {
+        "policyArn": policy,
+        "accessScope": context.required("accessScope"),
+        "associatedAt": before.get("associatedAt", now),
+        "modifiedAt": now,
+    }
+    entry["_policies"][policy] = told
+    return {
+        "clusterName": entry["clusterName"],
+        "principalArn": entry["principalArn"],
+        "associatedAccessPolicy": told,
+    }
+
+
+def _disassociate_policy(context: Context) -> None:
+    entry = ACCESS_ENTRY.asked_for(context)
+    if entry["_policies"].pop(context.required("policyArn"), None) is None:
+        raise AwsError("ResourceNotFoundException", "The policy is not associated", 404)
+
+
+def _list_policies(context: Context) -> dict[str, Any]:
+    entry = ACCESS_ENTRY.asked_for(context)
+    return {
+        "clusterName": entry["clusterName"],
+        "principalArn": entry["principalArn"],
+        "associatedAccessPolicies": list(entry["_policies"].values()),
+    }
