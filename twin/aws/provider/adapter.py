@@ -39,6 +39,10 @@ class Adapter:
     """Inputs that this adapter's code deals with, though no create shape has them."""
     local: ClassVar[frozenset[str]] = frozenset()
     """Inputs that only steer this provider (`forceDestroy`): never sent, never read."""
+    elsewhere: ClassVar[frozenset[str]] = frozenset()
+    """Inputs that may be declared by a resource of their own: read only where they are given here."""
+    exact: ClassVar[frozenset[str]] = frozenset()
+    """Inputs that mean "none" when they are left out, though the schema says that AWS may choose them."""
     in_place: ClassVar[frozenset[str]] = frozenset()
     """Inputs that `update` can change; a change of any other replaces the resource."""
     defaults: ClassVar[Mapping[str, Any]] = {}

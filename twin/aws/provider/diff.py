@@ -227,10 +227,12 @@ def current_inputs(
     actual: Mapping[str, Any],
     previous: Mapping[str, Any],
     described: ObjectType,
+    chosen: frozenset[str],
 ) -> dict[str, Any]:
     """The inputs as the cloud has them now: as given where nothing changed, so that only a real change shows.
 
-    A property that the program does not set is added when the cloud's value is no longer what it was.
+    A property that the program does not set is added when the cloud's value is no longer what it was, unless
+    it is one of those that AWS chooses (`chosen`).
     """
     result = {}
     for name in sorted(described.properties):
@@ -244,6 +246,8 @@ def current_inputs(
             value = None if equivalent(previous.get(name), actual[name]) else actual[name]
         else:
             value = None
+        if given is None and previous and name in chosen:
+            continue
         if value is not None and (given is not None or not is_zero(value)):
             result[name] = value
     return result

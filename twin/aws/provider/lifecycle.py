@@ -168,13 +168,13 @@ class Lifecycle:
 
     def preview_create(self, adapter: Adapter, inputs: State) -> State:
         """The inputs, and UNKNOWN for what only the cloud knows."""
+        described = adapter.described
         unknown = {
             name: UNKNOWN
-            for name in adapter.described.outputs
-            if name not in adapter.described.inputs.properties
+            for name in described.outputs
+            if name not in described.inputs.properties or name in described.computed
         }
-        state = {**unknown, **inputs}
-        return self._with_tags(adapter, state, inputs.get("tags"))
+        return self._with_tags(adapter, {**unknown, **inputs}, inputs.get("tags"))
 
     def create(self, adapter: Adapter, urn: str, inputs: State) -> Made:
         """Creates the resource."""
@@ -206,6 +206,7 @@ class Lifecycle:
             self._comparable(adapter, state, actual, resource.inputs),
             resource.state,
             adapter.described.inputs,
+            adapter.described.computed - adapter.exact,
         )
         if not resource.inputs:  # an import: what the cloud fills in by itself is no input
             inputs = {
@@ -268,6 +269,9 @@ class Lifecycle:
         actual = adapter.read(op, known)
         if actual is None:
             return None
+        for name in adapter.elsewhere:
+            if not known.get(name):
+                actual.pop(name, None)
         if adapter.tagging is not None and "tagsAll" not in actual and "tagsAll" in adapter.described.outputs:
             target = str({**known, **actual}.get(adapter.tagging.target) or op.id)
             actual["tagsAll"] = adapter.tagging.current(op, target)

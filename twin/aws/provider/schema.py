@@ -29,12 +29,16 @@ class ObjectType:
 
 @dataclass(frozen=True)
 class ResourceType:
-    """A resource type: its inputs, its outputs (which include the inputs), and which outputs are secret."""
+    """A resource type: its inputs, its outputs (which include the inputs), and which outputs are secret.
+
+    `computed` are the optional inputs that AWS chooses when they are left out.
+    """
 
     token: str
     inputs: ObjectType
     outputs: Mapping[str, Type]
     secret: tuple[str, ...]
+    computed: frozenset[str]
 
 
 @cache
@@ -62,6 +66,7 @@ def resource_type(token: str) -> ResourceType:
         ObjectType(found["inputs"], tuple(found["required"]), tuple(found["replaces"])),
         found["outputs"],
         tuple(found["secret"]),
+        frozenset(found["computed"]),
     )
 
 

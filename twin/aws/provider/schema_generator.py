@@ -2,7 +2,8 @@
 
 A development tool: `python -m twin.aws.provider.schema_generator`. Importing pulumi_aws takes long and
 its Python classes are not meant for validation, so the provider reads this extract instead: property names,
-types, which are required, which the documentation says force a replacement, which outputs are secret.
+types, which are required, which AWS chooses when they are left out, which the documentation says force a
+replacement, which outputs are secret.
 """
 
 import ast
@@ -58,6 +59,11 @@ class Generator:
             name.strip("\"' ")
             for found in _SECRETS.findall(Path(str(source.__file__)).read_text())
             for name in found.split(",")
+        )
+        described["computed"] = sorted(
+            name
+            for name in described["properties"]
+            if name not in described["required"] and name in _never_absent(resource)
         )
         return {"inputs": described.pop("properties"), **described}
 
@@ -158,6 +164,18 @@ def _alternatives(hint: Any) -> list[Any]:
                     found.append(alternative)
         return found
     return [hint]
+
+
+def _never_absent(resource: type) -> set[str]:
+    """The outputs that always have a value: an input among them that is left out is chosen by AWS."""
+    found = set()
+    for getter in vars(resource).values():
+        name = getattr(getattr(getter, "fget", None), "_pulumi_name", None)
+        if name is not None:
+            (held,) = typing.get_args(getter.fget.__annotations__["return"])
+            if type(None) not in typing.get_args(held):
+                found.add(name)
+    return found
 
 
 def _resource_modules() -> dict[str, tuple[str, str]]:

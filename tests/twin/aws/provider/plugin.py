@@ -4,6 +4,7 @@ import contextlib
 import os
 import subprocess
 import threading
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -149,11 +150,13 @@ class Plugin:
         *,
         name: str = "it",
         preview: bool = False,
-        operation: str = "",
+        operation: str | None = None,
     ) -> Resource:
         request = provider_pb2.CreateRequest(
             urn=urn(token, name), properties=wire.to_struct(inputs), preview=preview, name=name, type=token
         )
+        # Each creation is an attempt of its own, unless the test repeats one; "" leaves it to the provider.
+        operation = uuid.uuid4().hex if operation is None else operation
         metadata = (("stagecraft-operation", operation),) if operation else ()
         try:
             response = self.stub.Create(request, metadata=metadata)

@@ -278,6 +278,29 @@ def test_an_outside_change_shows_and_is_undone(plugin: Plugin, endpoint: str) ->
     assert again.inputs == made.inputs
 
 
+def test_what_a_resource_of_its_own_sets_is_no_change(plugin: Plugin) -> None:
+    topic = plugin.make("aws:sns/topic:Topic", {}, name="spoken-for")
+    given = {"arn": topic.id, "policy": resource_policy("sns:Publish", topic.id)}
+    made = plugin.make("aws:sns/topicPolicy:TopicPolicy", given)
+    found = plugin.read(topic)
+    assert found is not None
+    assert found.state == topic.state
+    assert found.inputs == topic.inputs
+    plugin.delete(made)
+
+
+def test_what_aws_chooses_is_no_input(plugin: Plugin, endpoint: str) -> None:
+    """A key's policy that nobody declared may change outside; an update must not take it away."""
+    made = plugin.make(KEY, {})
+    client(endpoint, "kms").put_key_policy(
+        KeyId=made.id, PolicyName="default", Policy=resource_policy("kms:*", "*")
+    )
+    found = plugin.read(made)
+    assert found is not None
+    assert found.state["policy"] != made.state["policy"]
+    assert found.inputs == made.inputs
+
+
 def test_what_is_gone_has_no_id(plugin: Plugin, endpoint: str) -> None:
     made = plugin.make(QUEUE, {})
     client(endpoint, "sqs").delete_queue(QueueUrl=made.id)
@@ -324,18 +347,18 @@ def test_a_creation_is_repeated_after_a_crash(endpoint: str) -> None:
     environment = {"STAGECRAFT_CLOUD": endpoint}
     first = Plugin(environment).configure()
     inputs = first.checked(KEY, {"description": "once", "enableKeyRotation": True}, name="crashed")
-    made = first.create(KEY, inputs, name="crashed")
+    made = first.create(KEY, inputs, name="crashed", operation="")
     first.kill()
     second = Plugin(environment).configure()
     try:
-        again = second.create(KEY, inputs, name="crashed")
+        again = second.create(KEY, inputs, name="crashed", operation="")
         assert again.id == made.id
         assert again.state == made.state
         assert len(keys(endpoint) - before) == 1
-        other = second.create(KEY, inputs, name="another")
+        other = second.create(KEY, inputs, name="another", operation="")
         assert other.id != made.id, "the same inputs of another resource are another resource"
         assert second.read(again) is not None  # the engine knows it now
-        later = second.create(KEY, inputs, name="crashed")
+        later = second.create(KEY, inputs, name="crashed", operation="")
         assert later.id != made.id, "a later creation is a new one"
     finally:
         second.close()
@@ -343,8 +366,8 @@ def test_a_creation_is_repeated_after_a_crash(endpoint: str) -> None:
 
 def test_a_named_thing_is_found_again_after_a_crash(plugin: Plugin) -> None:
     inputs = plugin.checked(BUCKET, {"tags": {"a": "b"}}, name="again")
-    made = plugin.create(BUCKET, inputs, name="again")
-    again = plugin.create(BUCKET, inputs, name="again")
+    made = plugin.create(BUCKET, inputs, name="again", operation="")
+    again = plugin.create(BUCKET, inputs, name="again", operation="")
     assert again.id == made.id
     assert again.state == made.state
 
@@ -401,16 +424,16 @@ def test_a_provider_killed_at_any_moment_leaves_no_duplicate(endpoint: str) -> N
 
             def make(plugin: Plugin = doomed, role=role_inputs, key=key_inputs, name: str = name) -> None:
                 with contextlib.suppress(grpc.RpcError):
-                    plugin.create(KEY, key, name=name)
-                    plugin.create(ROLE, role, name=name)
+                    plugin.create(KEY, key, name=name, operation="")
+                    plugin.create(ROLE, role, name=name, operation="")
 
             making = threading.Thread(target=make)
             making.start()
             time.sleep(0.012 * attempt)
             doomed.kill()
             making.join()
-            key = reference.create(KEY, key_inputs, name=name)
-            role = reference.create(ROLE, role_inputs, name=name)
+            key = reference.create(KEY, key_inputs, name=name, operation="")
+            role = reference.create(ROLE, role_inputs, name=name, operation="")
             assert keys(endpoint) - before == {key.id}
             assert key.state["enableKeyRotation"] is True
             iam = client(endpoint, "iam")

@@ -54,6 +54,7 @@ class Topic(Adapter):
         max_length=256, suffix=lambda inputs: ".fifo" if inputs.get("fifoTopic") is True else ""
     )
     handled = frozenset(_TOPIC)
+    elsewhere = frozenset({"policy"})
     in_place = frozenset(_TOPIC) - {"fifoTopic"}
     tagging = Tagging()
     policies: ClassVar[Mapping[str, bool]] = {"policy": True}

@@ -52,6 +52,7 @@ class Queue(Adapter):
         max_length=80, suffix=lambda inputs: ".fifo" if inputs.get("fifoQueue") is True else ""
     )
     handled = frozenset(_ATTRIBUTES)
+    elsewhere = frozenset({"policy", "redrivePolicy"})
     in_place = frozenset(_ATTRIBUTES) - {"fifoQueue"}
     defaults: ClassVar[Mapping[str, Any]] = {
         "delaySeconds": 0,

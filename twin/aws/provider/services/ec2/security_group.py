@@ -131,6 +131,7 @@ class DefaultSecurityGroup(_Group):
     """The group that every VPC has, taken over: the rules declared here are all that it has."""
 
     token = "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup"
+    exact = frozenset({"ingress", "egress"})
     handled = _RULES | {"vpcId"}
 
     def shapes(self, cloud: Cloud) -> tuple[str, ...]:
