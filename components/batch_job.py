@@ -95,6 +95,8 @@ def batch_job(
                 aws.batch.JobDefinitionRetryStrategyEvaluateOnExitArgs(
                     action="RETRY", on_status_reason="Host EC2*"
                 ),
+                # A reclaimed host may end the container (SIGTERM: 143) before Batch hears of the reclaim.
+                aws.batch.JobDefinitionRetryStrategyEvaluateOnExitArgs(action="RETRY", on_exit_code="143"),
                 aws.batch.JobDefinitionRetryStrategyEvaluateOnExitArgs(action="EXIT", on_reason="*"),
             ],
         ),

@@ -24,6 +24,7 @@ from components.feature_view import EVENT_DATE
 from components.feature_view import FeatureView as ViewArgs
 from components.model_registry import NO_VERSION
 from components.naming import dual_stack_image, pointer_prefix
+from stacks.cross_checks import ERROR_METRICS
 from stacks.labels import MODEL_TAG, STACK_TAG, Tags, model_tags, model_value, stack_value, tags_of
 from stacks.machines import ACCELERATORS
 from stacks.settings import FeatureView, Model, Settings
@@ -213,6 +214,7 @@ class Composition:
                 "STAGECRAFT_LINEAGE_TABLE": base.registry.lineage_table,
                 "STAGECRAFT_POINTER_PREFIX": base.registry.pointer_prefix,
                 "STAGECRAFT_IMAGE_URI": base.image.uri,
+                **evaluation_of(model),
             },
             "policy_arns": [
                 base.features.read_policy_arn,
@@ -357,6 +359,17 @@ def live_versions(stack: str) -> dict[str, str]:
         for name, value in sorted(pointers.items())
         if name.endswith("/live") and value != NO_VERSION
     }
+
+
+def evaluation_of(model: Model) -> dict[str, str]:
+    """What a version must reach to be approved, and whom its report tells apart; as `train` is told."""
+    told: dict[str, str] = {}
+    accuracy, bias = model.monitor.accuracy, model.monitor.bias
+    if accuracy and accuracy.metric not in ERROR_METRICS:
+        told["STAGECRAFT_METRIC_FLOORS"] = json.dumps({accuracy.metric: accuracy.floor})
+    if bias:
+        told["STAGECRAFT_MODEL_GROUP_BY"] = bias.attribute
+    return told
 
 
 def pool_of(model: Model) -> tuple[str, list[str]]:

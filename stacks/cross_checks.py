@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from stacks.settings import FeatureField, FeatureView, Model
 
 SPOT_MINIMUM_TYPES: Final = 3
-_ERROR_METRICS: Final = ("mae", "rmse", "r2")
-"""Metrics that are not shares, so their floor is not held to 0 to 1."""
+ERROR_METRICS: Final = ("mae", "rmse")
+"""Of these, less is better."""
 
 
 def cross_problems(
@@ -110,7 +110,7 @@ def _model(path: str, model: "Model", views: "list[FeatureView] | None") -> Iter
         )
     yield from _release(path, model)
     accuracy = model.monitor.accuracy
-    if accuracy and accuracy.metric not in _ERROR_METRICS and not 0 <= accuracy.floor <= 1:
+    if accuracy and accuracy.metric not in (*ERROR_METRICS, "r2") and not 0 <= accuracy.floor <= 1:
         yield Problem(
             f"{path}.monitor.accuracy.floor", accuracy.floor, f"must be from 0 to 1 for {accuracy.metric}"
         )

@@ -47,6 +47,7 @@ def test_a_reclaimed_host_is_tried_again_and_a_failure_is_not(pool):
     assert retry["attempts"] == 5
     assert retry["evaluateOnExits"] == [
         {"action": "RETRY", "onStatusReason": "Host EC2*"},
+        {"action": "RETRY", "onExitCode": "143"},
         {"action": "EXIT", "onReason": "*"},
     ]
 
