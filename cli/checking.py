@@ -42,7 +42,7 @@ def check(
     Args:
         workspace: The stack.
         form: How the verdict is printed.
-        state_out: Where the planned state is kept, if it is.
+        state_out: Where the planned state is kept; half a stack is not.
         against: A git ref or state file to compare the cost with.
         usage_file: Declared usage, over the stack's own.
         saved: Further formats, each with the file it is written to.
@@ -54,7 +54,7 @@ def check(
         usage, baseline = read_request(workspace, console, usage_file, against)
         with console.status(f"checking {workspace.stack}"):
             planned = plan(workspace, packs=True)
-            if state_out is not None:
+            if state_out is not None and not planned.failures:
                 _keep(planned.document, state_out, console)
             costs = _costs(workspace, planned, usage, baseline, usage_file)
         report = _report(workspace, planned, costs, began)

@@ -144,14 +144,18 @@ def test_a_state_is_judged_without_its_passphrase(evaluate):
     assert told["cost"]["region"] == "eu-central-1"
 
 
-def test_secrets_in_the_clear_appear_nowhere(evaluate):
+def test_secrets_in_the_clear_appear_nowhere(evaluate, tmp_path):
     secret = {SIGNATURE: SECRET, "plaintext": json.dumps("correct-horse-battery")}
     document = [
         _entry(BUCKET, "raw", tags={"owner": secret}, bucket=secret),
         _entry("aws:ec2/instance:Instance", "box", instanceType=secret, userData=secret),
     ]
-    for form in ("text", "json", "markdown", "sarif", "junit"):
-        assert "correct-horse" not in evaluate(document, "--format", form).all
+    files = {form: tmp_path / form for form in ("json", "markdown", "sarif", "junit")}
+    wanted = [part for form, file in files.items() for part in ("--report", f"{form}={file}")]
+    assert "correct-horse" not in evaluate(document, *wanted).all
+    for file in files.values():
+        assert "raw" in file.read_text()
+        assert "correct-horse" not in file.read_text()
 
 
 def test_formats_are_what_they_say_and_are_written_side_by_side(evaluate, tmp_path):
