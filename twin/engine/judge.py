@@ -33,8 +33,8 @@ class Judge:
         """Checked inputs as the packs leave them.
 
         Raises:
-            StepError: A mandatory rule is broken, and this is not a preview (which goes on, to tell all); or a
-                pack broke down, which forbids everything.
+            StepError: A mandatory rule is broken, and this is not a preview (which goes on, to tell all);
+                or a pack broke down, which forbids everything.
         """
         if not self._packs:
             return state.inputs
