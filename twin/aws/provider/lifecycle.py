@@ -144,6 +144,8 @@ class Lifecycle:
             old, new = olds.get(name), news.get(name)
             if not kept or (not wire.unwrap(new).unknown and adapter.same(name, old, new)):
                 continue
+            if new is None and name in adapter.elsewhere:  # no longer said here: another resource may say it
+                continue
             forced = name not in in_place or adapter.forces_replacement(name, olds.get(name), news.get(name))
             kept = [change._replace(replaces=change.replaces or forced) for change in kept]
             changes += kept

@@ -286,6 +286,10 @@ def test_what_a_resource_of_its_own_sets_is_no_change(plugin: Plugin) -> None:
     assert found is not None
     assert found.state == topic.state
     assert found.inputs == topic.inputs
+    given_here = {**topic.inputs, "policy": given["policy"]}
+    assert plugin.diff(topic, given_here).kinds == {"policy": "ADD"}
+    topic.inputs.update(given_here)
+    assert not plugin.diff(topic, found.inputs).changed, "saying it no longer leaves it to others"
     plugin.delete(made)
 
 

@@ -69,10 +69,15 @@ class _Group(Ec2Resource):
                 op.call(f"{verb}{call}", given)
 
     def set_declared(self, op: Operation, data: Mapping[str, Any], inputs: Mapping[str, Any]) -> None:
-        """Makes the rules of both directions those that are declared, and no others."""
-        for direction, (member, _) in _DIRECTIONS.items():
-            before = permissions.from_permissions(data.get(member) or ())
-            self.set_rules(op, direction, before, permissions.from_inline(inputs.get(direction), op.id))
+        """Makes the rules of both directions those that are declared, and no others.
+
+        It starts from what is there, so a creation that is repeated must not take its calls for those of the
+        first time: they are not marked.
+        """
+        with effect(Effect()):
+            for direction, (member, _) in _DIRECTIONS.items():
+                before = permissions.from_permissions(data.get(member) or ())
+                self.set_rules(op, direction, before, permissions.from_inline(inputs.get(direction), op.id))
 
     def update(self, op: Operation, olds: State, news: State, changed: frozenset[str]) -> None:
         """Changes the rules that are declared inside the group."""
@@ -147,6 +152,10 @@ class DefaultSecurityGroup(_Group):
         data = groups[0]
         op.id = data["GroupId"]
         self.set_declared(op, data, inputs)
+        self._set_tags(op, data, inputs)
+        return None
+
+    def _set_tags(self, op: Operation, data: Mapping[str, Any], inputs: Mapping[str, Any]) -> None:
         gone = [
             pair["Key"] for pair in data.get("Tags") or () if pair["Key"] not in (inputs.get("tags") or {})
         ]
