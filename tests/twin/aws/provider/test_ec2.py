@@ -202,6 +202,10 @@ def test_a_second_route_to_a_place_is_refused(plugin: Plugin) -> None:
     plugin.make(ROUTE, inputs, name="r")
     with pytest.raises(grpc.RpcError) as refused:
         plugin.make(ROUTE, inputs, name="again")
+    assert "RouteAlreadyExists" in str(refused.value.details())
+    other = plugin.make("aws:ec2/internetGateway:InternetGateway", {}, name="other")
+    with pytest.raises(grpc.RpcError) as refused:
+        plugin.make(ROUTE, {**inputs, "gatewayId": other.id}, name="third")
     assert "has a route to 0.0.0.0/0 already" in str(refused.value.details())
 
 

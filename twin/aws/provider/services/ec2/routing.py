@@ -42,6 +42,7 @@ _INLINE: Final[Mapping[str, str]] = {
     "destinationPrefixListId": "destinationPrefixListId",
 }
 _ENDPOINT: Final = "vpce-"
+_LOCAL: Final = "local"
 _ROUTE_ID: Final = re.compile(r"^r-(rtb-(?:[0-9a-f]{17}|[0-9a-f]{8}))(\d+)$")
 
 
@@ -169,7 +170,7 @@ def _is_declared(route: Mapping[str, Any]) -> bool:
     """Whether somebody made the route: not the VPC's own, nor a gateway endpoint's, nor a propagated one."""
     endpoint = str(route.get("GatewayId") or "").startswith(_ENDPOINT)
     return (
-        route.get("GatewayId") != "local"
+        route.get("GatewayId") != _LOCAL
         and route.get("Origin") == "CreateRoute"
         and not (endpoint and route.get("DestinationPrefixListId"))
     )
@@ -194,10 +195,11 @@ class Route(Adapter):
         return name == "destinationIpv6CidrBlock" and same_block(left, right)
 
     def create(self, op: Operation, inputs: State) -> State | None:
-        """Creates the route; one that is there already is refused."""
+        """Creates the route; one to another target that is there already is refused."""
         table, destination = inputs["routeTableId"], _destination(inputs)
-        existing = _find(op, table, destination)
-        if existing is not None and existing.get("Origin") == "CreateRoute":
+        existing = _from_description(_find(op, table, destination) or {})
+        target = next(name for name in _TARGETS if inputs.get(name))
+        if existing and existing.get("gatewayId") != _LOCAL and existing.get(target) != inputs[target]:
             raise ValueError(f"{table} has a route to {destination} already; import it, or delete it first")
         op.call("CreateRoute", {"RouteTableId": table, **_parameters(inputs)})
         op.id = f"r-{table}{zlib.crc32(destination.encode())}"

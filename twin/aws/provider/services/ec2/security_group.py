@@ -4,14 +4,19 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
 from twin.aws.provider.adapter import State
-from twin.aws.provider.clients import Cloud
+from twin.aws.provider.clients import Cloud, Effect, effect
 from twin.aws.provider.names import AutoName
 from twin.aws.provider.operation import Operation
 from twin.aws.provider.problems import Problems
 from twin.aws.provider.services.ec2 import permissions
 from twin.aws.provider.services.ec2.permissions import Atom, check_description, check_inline
-from twin.aws.provider.services.ec2.resource import Ec2Resource, filtered, tag_specifications
-from twin.aws.provider.tagging import as_pairs
+from twin.aws.provider.services.ec2.resource import (
+    TAGGING,
+    Ec2Resource,
+    filtered,
+    tag_specifications,
+)
+from twin.aws.provider.tagging import from_pairs
 from twin.wire import unwrap
 
 _DIRECTIONS: Final[Mapping[str, tuple[str, str]]] = {
@@ -152,17 +157,8 @@ class DefaultSecurityGroup(_Group):
         data = groups[0]
         op.id = data["GroupId"]
         self.set_declared(op, data, inputs)
-        self._set_tags(op, data, inputs)
-        return None
-
-    def _set_tags(self, op: Operation, data: Mapping[str, Any], inputs: Mapping[str, Any]) -> None:
-        gone = [
-            pair["Key"] for pair in data.get("Tags") or () if pair["Key"] not in (inputs.get("tags") or {})
-        ]
-        if gone:
-            op.call("DeleteTags", {"Resources": [op.id], "Tags": [{"Key": key} for key in gone]})
-        if inputs.get("tags"):
-            op.call("CreateTags", {"Resources": [op.id], "Tags": as_pairs(inputs["tags"])})
+        with effect(Effect()):  # as with the rules
+            TAGGING.change(op, op.id, from_pairs(data.get("Tags")), inputs.get("tags") or {})
         return None
 
     def owns(self, direction: str, known: Mapping[str, Any]) -> bool:
