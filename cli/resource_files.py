@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final, Never
 
 from policies.inputs import Judged, read_resources
-from twin.engine.deployment import VERSION
+from twin.engine.soundness import VERSION
 from twin.wire import ARCHIVE, ASSET, OUTPUT, REFERENCE, SECRET, SIGNATURE
 
 _UNKNOWN: Final[Mapping[str, str]] = {SIGNATURE: OUTPUT}

@@ -8,7 +8,7 @@ from xml.etree import ElementTree as Xml
 import pytest
 
 from tests.cli_driver import LABELLED, Stagecraft, waived, write_project
-from twin.engine import deployment
+from twin.engine import soundness
 
 pytestmark = pytest.mark.slow
 
@@ -63,7 +63,7 @@ def test_it_says_what_is_wrong_and_what_it_costs(trial: Stagecraft, tmp_path: Pa
     assert told["cost"]["budget"] == "100.00"
 
     document = json.loads(state.read_text())
-    assert deployment.check(document, "prod") == []
+    assert soundness.check(document, "prod") == []
     assert len(document["deployment"]["resources"]) == told["resources"]
     again = trial.run("policy", "eval", "--file", str(state), "--stage", "validate", "--json", code=1).object
     assert again["resources"] == told["resources"]
