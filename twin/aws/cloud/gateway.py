@@ -140,7 +140,7 @@ class Gateway:
         if not read:
             self.answers.keep(call.request, response)
         # A read that drew random numbers made something up on the way (an AWS-managed key, say).
-        return response, not read or draw.used
+        return response, draw.used or not (read or _found_nothing(call, response))
 
     def _answer(self, call: Call) -> HttpResponse:
         try:
@@ -166,6 +166,11 @@ class Gateway:
         if response.status == 404 and not response.body and call.signer != "s3":
             raise not_emulated(call)
         return response
+
+
+def _found_nothing(call: Call, response: HttpResponse) -> bool:
+    """Whether the call looked for messages in vain, as consumers do all the time."""
+    return call.action == "ReceiveMessage" and b"Message" not in response.body
 
 
 def _makes_keys(call: Call) -> bool:

@@ -40,9 +40,9 @@ def _in_moto() -> Iterator[Found]:
         for account, regions in list(backends.items()):
             for region, backend in list(regions.items()):
                 from_the_start = _pristine(backends, account, region)
-                service = type(backend).__module__.split(".")[1]
-                for key, path, model in _models(backend):
-                    if key in from_the_start or _is_gone(service, path, model):
+                service = type(backend).__module__.split(".")[1].removesuffix("_simple")
+                for path, model in _models(backend, from_the_start.__contains__):
+                    if path in from_the_start or _is_gone(service, model):
                         continue
                     yield {
                         "type": f"{service}:{type(model).__name__.removeprefix('Fake')}",
@@ -52,35 +52,46 @@ def _in_moto() -> Iterator[Found]:
                     }
 
 
-_pristine_keys: dict[tuple[str, str, str], frozenset[str]] = {}
+_pristine_paths: dict[tuple[str, str, str], frozenset[str]] = {}
 
 
 def _pristine(backends: Any, account: str, region: str) -> frozenset[str]:
-    """What a new backend of that service and region holds."""
+    """The paths of what a new backend of that service and region holds."""
     place = (f"{backends.backend.__module__}.{backends.backend.__name__}", account, region)
-    known = _pristine_keys.get(place)
+    known = _pristine_paths.get(place)
     if known is None:
         with randomness.seeded("backend", backends.service_name, account, region), clock.frozen(EPOCH):
             new = backends.backend(region, account_id=account)
-        known = _pristine_keys[place] = frozenset(key for key, _, _ in _models(new))
+        known = _pristine_paths[place] = frozenset(path for path, _ in _models(new, lambda _path: True))
     return known
 
 
-def _models(backend: Any) -> Iterator[tuple[str, str, Any]]:
-    """The outermost model objects of a backend: identity, path in it, object."""
+def _models(backend: Any, opened: Callable[[str], bool]) -> Iterator[tuple[str, Any]]:
+    """The model objects of a backend by their path in it.
+
+    What lies inside of a model counts as part of it, unless the model is opened: what users add to the
+    default event bus, say, is theirs.
+    """
     seen: set[int] = set()
-    for name, value in sorted(vars(backend).items()):
-        if name not in _NOT_RESOURCES.get(type(backend).__module__.split(".")[1], ()):
-            yield from _within(name, value, 0, seen)
+    ignored = _NOT_RESOURCES.get(type(backend).__module__.split(".")[1], ())
+    waiting = [(name, value) for name, value in sorted(vars(backend).items()) if name not in ignored]
+    while waiting:
+        inside = []
+        for path, value in waiting:
+            for found, model in _within(path, value, 0, seen):
+                yield found, model
+                if opened(found):
+                    inside += [(f"{found}.{name}", each) for name, each in sorted(vars(model).items())]
+        waiting = inside
 
 
-def _within(path: str, value: Any, depth: int, seen: set[int]) -> Iterator[tuple[str, str, Any]]:
+def _within(path: str, value: Any, depth: int, seen: set[int]) -> Iterator[tuple[str, Any]]:
     from moto.core.common_models import BaseModel
 
     if isinstance(value, BaseModel):
         if id(value) not in seen:
             seen.add(id(value))
-            yield path, path, value
+            yield path, value
         return
     if depth >= _DEPTH:
         return
@@ -112,24 +123,27 @@ def _arn(model: Any) -> str:
 
 
 _NOT_RESOURCES: Final[dict[str, tuple[str, ...]]] = {
-    # Backends that keep references to resources of others, or histories.
-    "athena": ("executions", "prepared_statements_history"),
-    "ec2": ("regions", "zones"),
-    "ecs": ("tasks",),
-    "sns": ("applications_history",),
+    # Histories, and what is put in rather than made.
+    "athena": ("executions",),
+    "cloudwatch": ("metric_data", "past_metric_data"),
     "stepfunctions": ("executions",),
 }
 
 Gone = Callable[[Any], bool]
 _GONE: Final[dict[tuple[str, str], Gone]] = {
     # What AWS keeps for a while after the user deleted it, and nobody can use any more.
-    ("ec2", "Instance"): lambda each: each.state == "terminated",
-    ("kms", "Key"): lambda each: each.key_state == "PendingDeletion" or each.key_manager == "AWS",
-    ("kms", "Alias"): lambda each: each.name.startswith("alias/aws/"),
+    # moto keeps the default network ACL of a VPC that is gone.
+    ("ec2", "NetworkAcl"): lambda each: each.vpc_id not in each.ec2_backend.vpcs,
+    ("kms", "Key"): lambda each: (
+        each.key_state == "PendingDeletion" or any(name.startswith("alias/aws/") for name in each.aliases)
+    ),
     ("secretsmanager", "FakeSecret"): lambda each: each.deleted_date is not None,
 }
 
 
-def _is_gone(service: str, _path: str, model: Any) -> bool:
+def _is_gone(service: str, model: Any) -> bool:
     rule = _GONE.get((service, type(model).__name__))
-    return rule is not None and rule(model)
+    if rule is not None and rule(model):
+        return True
+    states = (vars(model).get(name) for name in ("state", "_state", "status"))
+    return any(str(getattr(state, "name", state)).lower() in ("deleted", "terminated") for state in states)

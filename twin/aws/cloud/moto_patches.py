@@ -21,6 +21,7 @@ def apply() -> None:
     when_imported("moto.kms.models", _mend_keys)
     when_imported("moto.s3.models", _mend_bucket_policies)
     when_imported("moto.ec2.models.subnets", _mend_subnets)
+    when_imported("moto.ec2.models.vpcs", _mend_vpc_endpoints)
 
 
 def _configure() -> None:
@@ -135,3 +136,13 @@ def _mend_subnets(module: Any) -> None:
         ]
 
     module.Subnet.ipv6_cidr_block_association_set = property(blocks)
+
+
+def _mend_vpc_endpoints(module: Any) -> None:
+    """An endpoint of no given type is a gateway; moto keeps it without one, and then can't delete it."""
+    original = module.VPCBackend.create_vpc_endpoint
+
+    def create(self: Any, *args: Any, endpoint_type: str | None = None, **named: Any) -> Any:
+        return original(self, *args, endpoint_type=endpoint_type or "Gateway", **named)
+
+    module.VPCBackend.create_vpc_endpoint = create

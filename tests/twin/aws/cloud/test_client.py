@@ -139,7 +139,7 @@ def test_a_stale_endpoint_file_counts_for_nothing(cloud: Cloud) -> None:
 def test_a_signal_ends_the_cloud_saved(cloud: Cloud, number: signal.Signals) -> None:
     cloud.client("sqs").create_queue(QueueName="kept")
     os.kill(cloud.handle.pid, number)
-    wait_for(lambda: (cloud.directory / "endpoint.json").exists(), False)
+    wait_for((cloud.directory / "endpoint.json").exists, False)
     assert (cloud.directory / "journal").stat().st_size == 0
     assert [each["id"] for each in cloud.inventory()] == ["kept"]
 
@@ -147,7 +147,7 @@ def test_a_signal_ends_the_cloud_saved(cloud: Cloud, number: signal.Signals) -> 
 def test_an_idle_cloud_saves_and_ends(cloud: Cloud) -> None:
     ensure_cloud(cloud.directory, idle_seconds=1)
     cloud.client("sqs").create_queue(QueueName="kept")
-    wait_for(lambda: (cloud.directory / "endpoint.json").exists(), False)
+    wait_for((cloud.directory / "endpoint.json").exists, False)
     assert (cloud.directory / "state.snapshot").exists()
     assert not stop_cloud(cloud.directory)
 

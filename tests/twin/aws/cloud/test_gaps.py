@@ -399,6 +399,9 @@ def test_a_bucket_made_anew_remembers_nothing(shared_cloud: Cloud) -> None:
     s3.create_bucket(Bucket="again")
     s3.put_bucket_lifecycle_configuration(Bucket="again", LifecycleConfiguration={"Rules": [rule]})
     s3.put_bucket_metrics_configuration(Bucket="again", Id="m", MetricsConfiguration={"Id": "m"})
+    s3.put_bucket_notification_configuration(
+        Bucket="again", NotificationConfiguration={"EventBridgeConfiguration": {}}
+    )
     s3.delete_bucket(Bucket="again")
     s3.create_bucket(Bucket="again")
     with refused("NoSuchLifecycleConfiguration"):
@@ -408,6 +411,7 @@ def test_a_bucket_made_anew_remembers_nothing(shared_cloud: Cloud) -> None:
     assert s3.get_bucket_lifecycle_configuration(Bucket="again")["Rules"] == [plain]
     with refused("NoSuchConfiguration"):
         s3.get_bucket_metrics_configuration(Bucket="again", Id="m")
+    assert "EventBridgeConfiguration" not in s3.get_bucket_notification_configuration(Bucket="again")
 
 
 def test_composite_alarms(shared_cloud: Cloud) -> None:

@@ -27,6 +27,8 @@ class Lossy:
     deletes: tuple[str, ...] = ()
     wrap: str = ""
     """The member of the reads' results in which the resource lies (for a list: by the resource's name)."""
+    identity: Callable[[Context], str] = lambda _context: ""
+    """Tells the resource from an earlier one of the same name, where its deletion isn't seen here."""
     noted: Callable[[dict[str, Any]], Note] = dict
     """What to remember of a write's parameters, by the names that the reads use."""
 
@@ -40,7 +42,8 @@ class Lossy:
         return {name: filler for names, filler in fillers for name in names}
 
     def _key(self, context: Context) -> tuple[str, ...]:
-        return self.service, self.family, context.region, self.name(context.parameters)
+        name = self.name(context.parameters)
+        return self.service, self.family, context.region, name, self.identity(context)
 
     def _write(self, context: Context) -> HttpResponse:
         response = context.forward()

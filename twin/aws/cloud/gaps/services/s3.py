@@ -37,10 +37,17 @@ def _bucket(parameters: dict[str, Any]) -> str:
     return str(parameters["Bucket"])
 
 
+def _made_at(context: Context) -> str:
+    """When the bucket was made: one that was deleted and made anew has forgotten everything."""
+    bucket = backend(context, "s3").buckets.get(_bucket(context.parameters))
+    return str(bucket.creation_date) if bucket is not None else ""
+
+
 LIFECYCLE: Final = Lossy(
     service="s3",
     family="lifecycle",
     name=_bucket,
+    identity=_made_at,
     writes=("PutBucketLifecycleConfiguration",),
     reads=("GetBucketLifecycleConfiguration",),
     deletes=("DeleteBucketLifecycle",),
@@ -51,6 +58,7 @@ NOTIFICATION: Final = Lossy(
     service="s3",
     family="notification",
     name=_bucket,
+    identity=_made_at,
     writes=("PutBucketNotificationConfiguration",),
     reads=("GetBucketNotificationConfiguration",),
     replaces=True,
