@@ -12,8 +12,7 @@ from typing import Any, Final
 
 import grpc
 from google.protobuf import empty_pb2
-from google.rpc import status_pb2
-from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
+from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc, status_pb2
 
 from twin.engine import tether
 from twin.engine.engine_service import CHANNEL_OPTIONS

@@ -16,8 +16,7 @@ from pathlib import Path
 
 import grpc
 from google.protobuf import empty_pb2
-from google.rpc import code_pb2, status_pb2
-from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
+from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
 
 from twin.engine.engine_service import CHANNEL_OPTIONS
 from twin.engine.tether import hold_if_told
@@ -135,7 +134,7 @@ class Toy(provider_pb2_grpc.ResourceProviderServicer):
             detail = provider_pb2.ErrorResourceInitFailed(
                 id=identity, properties=to_struct(outputs, PLAIN), reasons=["it did not become ready"]
             )
-            status = status_pb2.Status(code=code_pb2.UNKNOWN, message="half-made")
+            status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message="half-made")
             status.details.add().Pack(detail)
             context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
             context.abort(grpc.StatusCode.UNKNOWN, "half-made")
