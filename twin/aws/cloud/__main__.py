@@ -9,10 +9,13 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from twin.aws.cloud.client import LOG_FILE
 from twin.aws.cloud.server import AlreadyServedError, serve
 from twin.aws.cloud.state import UnreadableStateError
+
+_LOG_BYTES: Final = 1_000_000
 
 
 def main() -> int:
@@ -46,7 +49,10 @@ def _in_background(arguments: argparse.Namespace) -> int:
         return 1
     os.close(reader)
     os.setsid()
-    log = os.open(arguments.directory / LOG_FILE, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    path = arguments.directory / LOG_FILE
+    if path.exists() and path.stat().st_size > _LOG_BYTES:
+        path.replace(path.with_suffix(".log.1"))
+    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     for number in (1, 2):
         os.dup2(log, number)
 

@@ -8,6 +8,7 @@ import json
 import logging
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, Protocol
 
 from twin.aws.cloud import clock, randomness
@@ -77,10 +78,7 @@ class Gateway:
         """Answers one AWS request."""
         call = read_call(request)
         for interceptor in self._interceptors:
-            try:
-                response = interceptor(call)
-            except AwsError as problem:
-                return refusal(call, problem)
+            response = _guarded(call, partial(interceptor, call))
             if response is not None:
                 return response
         return self.perform(call)
@@ -143,18 +141,17 @@ class Gateway:
         return response, draw.used or not (read or _found_nothing(call, response))
 
     def _answer(self, call: Call) -> HttpResponse:
-        try:
-            found = self._gaps.handler(call)
-            if found is None:
-                return self.moto(call)
-            operation, handler = found
-            return handler(operation, lambda: self.moto(call))
-        except AwsError as problem:
-            return refusal(call, problem)
-        except Exception as error:
-            _log.exception("%s %s failed", call.signer, call.action or call.request.target)
-            failure = AwsError("InternalFailure", f"the twin's cloud failed: {error!r}; see its log", 500)
-            return refusal(call, failure)
+        response = _guarded(call, lambda: self._filled(call) or self.moto(call))
+        assert response is not None  # noqa: S101  (moto answers, or refuses)
+        return response
+
+    def _filled(self, call: Call) -> HttpResponse | None:
+        """A gap filler's answer, if one has the operation."""
+        found = self._gaps.handler(call)
+        if found is None:
+            return None
+        operation, handler = found
+        return handler(operation, lambda: self.moto(call))
 
     def moto(self, call: Call) -> HttpResponse:
         """Moto's answer. Raises NotEmulatedError where moto has none."""
@@ -166,6 +163,18 @@ class Gateway:
         if response.status == 404 and not response.body and call.signer != "s3":
             raise not_emulated(call)
         return response
+
+
+def _guarded(call: Call, answer: Callable[[], HttpResponse | None]) -> HttpResponse | None:
+    """The answer; a refusal or a failure in the protocol of the call."""
+    try:
+        return answer()
+    except AwsError as problem:
+        return refusal(call, problem)
+    except Exception as error:
+        _log.exception("%s %s failed", call.signer, call.action or call.request.target)
+        text = f"the twin's cloud failed: {error!r}; see its log"
+        return refusal(call, AwsError("InternalFailure", text, 500))
 
 
 def _found_nothing(call: Call, response: HttpResponse) -> bool:

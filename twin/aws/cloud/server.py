@@ -21,6 +21,7 @@ _ADMIN: Final = "/_stagecraft/"
 _TICK_SECONDS: Final = 0.5
 _QUIET_SECONDS: Final = 2.0
 _COMPACT_RECORDS: Final = 1_000
+_COMPACT_BYTES: Final = 64_000_000
 _log = logging.getLogger(__name__)
 
 
@@ -104,7 +105,7 @@ class _Cloud:
             if self._parts.live.busy() or self._open_requests:
                 self._last_request = clock.real_now()
             quiet = clock.real_now() - self._last_request
-            if self._parts.keeper.unsaved > _COMPACT_RECORDS and quiet > _QUIET_SECONDS:
+            if quiet > _QUIET_SECONDS and self._parts.keeper.is_long(_COMPACT_RECORDS, _COMPACT_BYTES):
                 self._parts.keeper.save()
             if idle_seconds is not None and quiet > idle_seconds:
                 _log.info("idle for %d s: ending", idle_seconds)
@@ -113,9 +114,9 @@ class _Cloud:
     def close(self) -> None:
         """Ends what runs, saves, and takes the endpoint back."""
         self._parts.live.stop()
-        with self._parts.gateway.lock:
-            self._parts.keeper.close()
-            (self._directory / ENDPOINT_FILE).unlink(missing_ok=True)
+        self._parts.gateway.lock.acquire()  # for good: nobody is to change what is saved now
+        self._parts.keeper.close()
+        (self._directory / ENDPOINT_FILE).unlink(missing_ok=True)
         self._http.close()
 
     def _handle(self, request: HttpRequest) -> HttpResponse:

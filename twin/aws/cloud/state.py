@@ -49,6 +49,12 @@ class StateKeeper:
         """How many journal records the next start would have to replay."""
         return self._gateway.sequence - self._saved_sequence
 
+    def is_long(self, records: int, size: int) -> bool:
+        """Whether the next start would have to replay more than so many records or bytes."""
+        return self.unsaved > records or (
+            self.unsaved > 0 and (self._directory / JOURNAL).stat().st_size > size
+        )
+
     def open(self) -> None:
         """Brings the saved state back and journals from here on.
 

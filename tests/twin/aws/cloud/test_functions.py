@@ -9,6 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.twin.aws.cloud.conftest import Cloud, wait_for
+from tests.twin.aws.cloud.test_jobs import set_up
 from twin.aws.cloud.client import stop_cloud
 
 CODE = """
@@ -113,7 +114,8 @@ MACHINE = {
 def execution_of(cloud: Cloud, machine: dict[str, Any]) -> str:
     states = cloud.client("stepfunctions")
     role = cloud.client("iam").get_role(RoleName="runs")["Role"]["Arn"]
-    arn = states.create_state_machine(name="machine", definition=json.dumps(machine), roleArn=role)
+    name = f"machine-{len(states.list_state_machines()['stateMachines'])}"
+    arn = states.create_state_machine(name=name, definition=json.dumps(machine), roleArn=role)
     started: str = states.start_execution(stateMachineArn=arn["stateMachineArn"], input='{"a": 2}')[
         "executionArn"
     ]
@@ -181,3 +183,31 @@ def test_an_image_runs_its_handler(cloud: Cloud) -> None:
         ImageConfig={"Command": ["drift"]},
     )
     assert invoke(cloud, "image", [1]) == ({"handler": "drift", "event": [1]}, None)
+
+
+def test_an_execution_waits_for_jobs_and_for_other_executions(cloud: Cloud) -> None:
+    create(cloud, "echo")
+    set_up(cloud, ["say", "hello"])
+
+    def ended(machine: dict[str, Any]) -> dict[str, Any]:
+        states = cloud.client("stepfunctions")
+        execution = execution_of(cloud, machine)
+        wait_for(lambda: states.describe_execution(executionArn=execution)["status"] != "RUNNING", True)
+        return dict(states.describe_execution(executionArn=execution))
+
+    def task(resource: str, **parameters: Any) -> dict[str, Any]:
+        only = {"Type": "Task", "Resource": resource, "Parameters": parameters, "End": True}
+        return {"StartAt": "Only", "States": {"Only": only}}
+
+    submit = "arn:aws:states:::batch:submitJob.sync"
+    told = ended(task(submit, JobName="job", JobQueue="queue", JobDefinition="job"))
+    assert told["status"] == "SUCCEEDED", told
+    assert json.loads(told["output"])["Container"]["ExitCode"] == 0
+    failing = {"Command": ["exit", "3"]}
+    told = ended(
+        task(submit, JobName="job", JobQueue="queue", JobDefinition="job", ContainerOverrides=failing)
+    )
+    assert (told["status"], told["error"]) == ("FAILED", "States.TaskFailed")
+    child = cloud.client("stepfunctions").list_state_machines()["stateMachines"][0]["stateMachineArn"]
+    told = ended(task("arn:aws:states:::states:startExecution.sync:2", StateMachineArn=child, Input={}))
+    assert told["status"] == "SUCCEEDED", told

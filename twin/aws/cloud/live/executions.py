@@ -29,6 +29,9 @@ class Executions:
         gateway.on_event("execution-ended", self._on_ended)
         parser = "moto.stepfunctions.parser"
         when_imported(f"{parser}.asl.utils.boto_client", self._patch_clients)
+        when_imported(
+            f"{parser}.asl.component.state.exec.state_task.service.state_task_service", _patch_names
+        )
         when_imported(f"{parser}.backend.execution", self._patch_ends)
         when_imported(f"{parser}.backend.execution_worker", self._patch_starts)
 
@@ -114,6 +117,56 @@ class Executions:
         execution.output, execution.error, execution.cause = event["output"], event["error"], event["cause"]
         execution.stop_date = datetime.datetime.fromtimestamp(event["stopped"], datetime.UTC)
         execution.exec_worker = snapshot.EndedWorker(snapshot.load(base64.b64decode(event["history"])))
+
+
+def _patch_names(module: Any) -> None:
+    """Tasks say `JobName` where the service says `jobName`, and want answers likewise: moto left that out."""
+    task = module.StateTaskService
+
+    def to_service(self: Any, parameters: Any, **called: str | None) -> None:
+        model = _operation(self, **called)
+        if model is not None and model.input_shape is not None:
+            self._to_boto_request(parameters, model.input_shape)
+
+    def from_service(self: Any, response: Any, **called: str | None) -> None:
+        model = _operation(self, **called)
+        if model is not None and model.output_shape is not None:
+            self._from_boto_response(response, model.output_shape)
+            _write_out_times(response)
+
+    task._normalise_parameters, task._normalise_response = to_service, from_service
+
+
+def _operation(
+    task: Any, boto_service_name: str | None = None, service_action_name: str | None = None
+) -> Any:
+    """Botocore's model of what a task calls; None if it isn't a call of botocore's."""
+    called = task._get_boto_service_action(service_action_name)
+    return _operations(task._get_boto_service_name(boto_service_name)).get(called)
+
+
+def _write_out_times(value: Any) -> None:
+    """A state's output is JSON: its times are texts."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, each in list(items):
+        if isinstance(each, datetime.datetime):
+            value[key] = each.astimezone(datetime.UTC).isoformat().replace("+00:00", "Z")
+        else:
+            _write_out_times(each)
+
+
+@lru_cache(maxsize=64)
+def _operations(service: str) -> dict[str, Any]:
+    """The operations of a service by the names of its client's methods."""
+    from botocore import xform_name
+    from botocore.exceptions import UnknownServiceError
+    from botocore.session import Session
+
+    try:
+        model = Session().get_service_model(service)
+    except UnknownServiceError:
+        return {}
+    return {xform_name(name): model.operation_model(name) for name in model.operation_names}
 
 
 def _executions(region: str | None = None) -> list[Any]:

@@ -1,5 +1,7 @@
-"""Services of which moto lacks or loses only a little: KMS, CloudWatch Logs, IAM, DynamoDB."""
+"""Services of which moto lacks or loses only a little: KMS, Logs, IAM, DynamoDB, Step Functions."""
 
+import json
+from io import BytesIO
 from typing import Any, Final
 
 from twin.aws.cloud.gaps.context import Context
@@ -17,6 +19,7 @@ _RETENTIONS: Final = frozenset(
 def fill(registry: GapRegistry) -> None:
     """Registers the gap fillers of these services."""
     registry.lossy(KEY_ROTATION)
+    registry.raw("stepfunctions", "StartExecution", _start_execution)
     registry.raw("kms", "ScheduleKeyDeletion", _schedule_key_deletion)
     registry.raw("logs", "PutRetentionPolicy", _put_retention)
     registry.raw("logs", "CreateLogGroup", _create_log_group)
@@ -192,3 +195,17 @@ def _update_insights(context: Context) -> dict[str, Any]:
 
 def _describe_insights(context: Context) -> dict[str, Any]:
     return _insights(context)
+
+
+# --- Step Functions ---
+
+
+def _start_execution(context: Context) -> HttpResponse:
+    """An execution without a name gets one of its own; moto calls each of them `None`."""
+    if not context.parameters.get("name"):
+        from moto.moto_api._internal import mock_random
+
+        environ = context.operation.call.environ
+        body = json.dumps({**context.parameters, "name": str(mock_random.uuid4())}).encode()
+        environ["wsgi.input"], environ["CONTENT_LENGTH"] = BytesIO(body), str(len(body))
+    return context.forward()
