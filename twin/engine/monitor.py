@@ -1,6 +1,5 @@
 """The ResourceMonitor service: the program's requests, taken over gRPC."""
 
-import threading
 import traceback
 from collections.abc import Callable, Mapping
 from concurrent import futures
@@ -10,22 +9,21 @@ from typing import Any, Final
 import grpc
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import (
-    callback_pb2,
-    callback_pb2_grpc,
     provider_pb2,
     resource_pb2,
     resource_pb2_grpc,
 )
 
-from twin.engine import urns
+from twin.engine import operations, urns
 from twin.engine.engine_service import CHANNEL_OPTIONS
 from twin.engine.errors import HaltedError, StepError, UnsupportedError
 from twin.engine.events import Level
 from twin.engine.goals import Goal, goal_of
-from twin.engine.plugins import UnclearError
+from twin.engine.plugins import ProviderClient, UnclearError
+from twin.engine.providers import BUILTIN
 from twin.engine.registration import Registered, Registrar
 from twin.engine.run import Run
-from twin.loopback import require_loopback
+from twin.engine.transforms import Transforms
 from twin.wire import FULL, PLAIN, UNKNOWN_TEXT, Secret, from_struct, to_struct
 
 FEATURES: Final = (
@@ -41,9 +39,8 @@ FEATURES: Final = (
 _OLD_FEATURE_NAMES: Final = frozenset(
     {"secrets", "resourceReferences", "outputValues", "aliasSpecs", "deletedWith", "transforms"}
 )
-_TRANSFORM_SECONDS: Final = 300.0
+_GET_RESOURCE: Final = "pulumi:pulumi:getResource"
 _MOST_THREADS: Final = 4096
-_REFUSED_OPTIONS: Final = ("env_var_mappings", "hide_diff", "hooks", "replace_with", "replacement_trigger")
 
 OtherStack = Callable[[str], Mapping[str, Any] | None]
 """The outputs of another stack, by its name; None if there is no such stack."""
@@ -57,7 +54,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         run: Run,
         registrar: Registrar,
         *,
-        client_of: Callable[[str], Any],
+        client_of: Callable[[str], ProviderClient | None],
         finish: Callable[[], None],
         other_stack: OtherStack,
         config: Mapping[str, str],
@@ -74,11 +71,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         self._secret_keys = secret_keys
         self._organization = organization
         self._folder = folder
-        self._stack_transforms: list[Any] = []
-        self._transforms: dict[str, list[Any]] = {}
-        self._parents: dict[str, str] = {}
-        self._callbacks: dict[str, Any] = {}
-        self._mutex = threading.Lock()
+        self._transforms = Transforms()
 
     # -- what the program asks first
 
@@ -106,11 +99,7 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         urn = urns.make(self._run.stack, self._run.project, request.parent, request.type, request.name)
 
         def register() -> Any:
-            transformed = self._transformed(request, urn)
-            goal = goal_of(transformed, self._folder)
-            with self._mutex:
-                self._parents[urn] = request.parent
-                self._transforms[urn] = list(request.transforms)
+            goal = goal_of(self._transforms.apply(request, urn), self._folder)
             return self._answer(self._registrar.register(goal))
 
         return self._guarded(context, urn, register)
@@ -154,44 +143,68 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
     # -- functions
 
     def Invoke(self, request: Any, context: Any) -> Any:  # noqa: N802
-        """Calls a provider's function."""
+        """Calls a provider's function, or looks up a resource of this run."""
 
         def invoke() -> Any:
             self._run.check_going()
             if request.packageRef:
-                raise UnsupportedError(
-                    f"{request.tok} is of a parameterized package, which the twin's engine does not support"
-                )
-            args = from_struct(request.args)
-            if request.tok == "pulumi:pulumi:getResource":
-                raise UnsupportedError(f"{request.tok} is not supported by the twin's engine")
+                raise UnsupportedError("it is of a parameterized package")
+            response = resource_pb2.ResourceInvokeResponse()
+            if request.tok == _GET_RESOURCE:
+                getattr(response, "return").CopyFrom(to_struct(self._found(from_struct(request.args))))
+                return response
             package = urns.package_of(request.tok)
-            reference = request.provider or self._registrar.default_provider(package, request.version)
-            client = self._client_of(reference)
+            if package == BUILTIN:
+                raise UnsupportedError("there is no such function here")
+            client = self._client(request, package)
             if client is None:
-                return resource_pb2.ResourceInvokeResponse(unknown=True)
-            plain = to_struct(args, PLAIN)
+                response.unknown = True
+                return response
+            args = to_struct(from_struct(request.args), PLAIN)
             answer = client.call(
-                "Invoke", provider_pb2.InvokeRequest(tok=request.tok, args=plain, preview=self._run.preview)
+                "Invoke", provider_pb2.InvokeRequest(tok=request.tok, args=args, preview=self._run.preview)
             )
-            returned = getattr(answer, "return")
-            response = resource_pb2.ResourceInvokeResponse(failures=answer.failures)
-            getattr(response, "return").CopyFrom(returned)
+            response.failures.extend(answer.failures)
+            getattr(response, "return").CopyFrom(getattr(answer, "return"))
             return response
 
         return self._guarded(context, "", invoke, what=f"function {request.tok}")
 
+    def ExistsResource(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Whether the cloud has a resource of some id."""
+
+        def look() -> Any:
+            client = self._client(request, urns.package_of(request.type))
+            if client is None or request.id == UNKNOWN_TEXT:
+                return resource_pb2.ExistsResourceResponse(unknown=True)
+            urn = urns.make(self._run.stack, self._run.project, request.parent, request.type, request.id)
+            inputs = from_struct(request.properties)
+            found = operations.read(client, urn, request.id, inputs, inputs)
+            return resource_pb2.ExistsResourceResponse(exists=found is not None)
+
+        return self._guarded(context, "", look, what=f"a look for {request.type} {request.id!r}")
+
+    # -- what is refused
+
     def Call(self, request: Any, context: Any) -> Any:  # noqa: N802
-        """Methods of remote components: refused, like those components."""
-        self._run.problem(f"method {request.tok}: the twin's engine does not support methods of components")
-        context.abort(grpc.StatusCode.UNAVAILABLE, "unsupported")
+        """Methods of components that live in another process."""
+        return self._refused(context, f"method {request.tok} of a component in another process")
 
     def RegisterPackage(self, request: Any, context: Any) -> Any:  # noqa: N802
-        """Parameterized packages: refused."""
-        self._run.problem(
-            f"package {request.name}: the twin's engine does not support parameterized packages"
-        )
-        context.abort(grpc.StatusCode.UNAVAILABLE, "unsupported")
+        """Parameterized packages."""
+        return self._refused(context, f"parameterized package {request.name}")
+
+    def RegisterStackInvokeTransform(self, _request: Any, context: Any) -> Any:  # noqa: N802
+        """Transforms of function calls."""
+        return self._refused(context, "a transform of functions")
+
+    def RegisterResourceHook(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Hooks that run around a resource's steps."""
+        return self._refused(context, f"resource hook {request.name}")
+
+    def RegisterErrorHook(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Hooks that run when a step fails."""
+        return self._refused(context, f"error hook {request.name}")
 
     # -- transforms
 
@@ -199,64 +212,10 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         """A transform for every resource of the stack."""
 
         def note() -> Any:
-            require_loopback(request.target)
-            with self._mutex:
-                self._stack_transforms.append(request)
+            self._transforms.add_to_stack(request)
             return empty_pb2.Empty()
 
         return self._guarded(context, "", note, what="a stack transform")
-
-    def _transformed(self, request: Any, urn: str) -> Any:
-        """The registration after its own transforms, its parents' and the stack's, in that order."""
-        with self._mutex:
-            callbacks = list(request.transforms)
-            parent = request.parent
-            while parent:
-                callbacks += self._transforms.get(parent, ())
-                parent = self._parents.get(parent, "")
-            callbacks += self._stack_transforms
-        for callback in callbacks:
-            request = self._transform(request, callback, urn)
-        return request
-
-    def _transform(self, request: Any, callback: Any, urn: str) -> Any:
-        asked = resource_pb2.TransformRequest(
-            type=request.type,
-            name=request.name,
-            custom=request.custom,
-            parent=request.parent,
-            properties=request.object,
-            options=_options_of(request),
-        )
-        answer = resource_pb2.TransformResponse()
-        answer.ParseFromString(self._call_back(callback, asked, urn))
-        changed = resource_pb2.RegisterResourceRequest()
-        changed.CopyFrom(request)
-        if answer.HasField("properties"):
-            changed.object.CopyFrom(answer.properties)
-            for key in list(changed.propertyDependencies):
-                if key not in answer.properties.fields:
-                    del changed.propertyDependencies[key]
-        if answer.HasField("options"):
-            _take_options(changed, answer.options)
-        return changed
-
-    def _call_back(self, callback: Any, message: Any, urn: str) -> bytes:
-        target = require_loopback(callback.target)
-        with self._mutex:
-            stub = self._callbacks.get(target)
-            if stub is None:
-                channel = grpc.insecure_channel(target, options=CHANNEL_OPTIONS)
-                stub = self._callbacks[target] = callback_pb2_grpc.CallbacksStub(channel)
-        try:
-            answer = stub.Invoke(
-                callback_pb2.CallbackInvokeRequest(token=callback.token, request=message.SerializeToString()),
-                timeout=_TRANSFORM_SECONDS,
-            )
-        except grpc.RpcError as error:
-            raise StepError(f"a transform of {urn} failed: {error.details()}") from error
-        response: bytes = answer.response
-        return response
 
     # -- the end
 
@@ -274,6 +233,23 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
             object=to_struct(registered.outputs, FULL),
             stables=registered.stables,
         )
+
+    def _client(self, request: Any, package: str) -> ProviderClient | None:
+        """The provider instance that a request names, else the package's default one."""
+        reference = request.provider or self._registrar.default_provider(package, request.version)
+        return self._client_of(reference)
+
+    def _found(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        state = self._registrar.lookup(str(args.get("urn")))
+        if state is None:
+            raise StepError(f"there is no resource {args.get('urn')}")
+        return {"urn": state.urn, "id": state.id, "state": state.outputs}
+
+    def _refused(self, context: Any, what: str) -> Any:
+        def refuse() -> Any:
+            raise UnsupportedError("the twin's engine does not support this; deploy with the pulumi CLI")
+
+        return self._guarded(context, "", refuse, what=what)
 
     def _stack_outputs(self, reference: str) -> dict[str, Any]:
         name = reference.rsplit("/", 1)[-1]
@@ -306,62 +282,6 @@ class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
             self._run.failed(urn, error)
         else:
             self._run.problem(f"{what}: {error}")
-
-
-def _options_of(request: Any) -> Any:
-    options = resource_pb2.TransformResourceOptions(
-        depends_on=request.dependencies,
-        ignore_changes=request.ignoreChanges,
-        replace_on_changes=request.replaceOnChanges,
-        version=request.version,
-        aliases=request.aliases,
-        provider=request.provider,
-        plugin_download_url=request.pluginDownloadURL,
-        deleted_with=request.deletedWith,
-        additional_secret_outputs=request.additionalSecretOutputs,
-        providers=request.providers,
-    )
-    if request.HasField("protect"):
-        options.protect = request.protect
-    if request.HasField("retainOnDelete"):
-        options.retain_on_delete = request.retainOnDelete
-    if request.deleteBeforeReplaceDefined:
-        options.delete_before_replace = request.deleteBeforeReplace
-    if request.HasField("customTimeouts"):
-        options.custom_timeouts.CopyFrom(request.customTimeouts)
-    if request.importId:
-        setattr(options, "import", request.importId)
-    return options
-
-
-def _take_options(request: Any, options: Any) -> None:
-    """Puts a transform's options into a registration request, where the two name things differently."""
-    request.dependencies[:] = options.depends_on
-    request.ignoreChanges[:] = options.ignore_changes
-    request.replaceOnChanges[:] = options.replace_on_changes
-    request.additionalSecretOutputs[:] = options.additional_secret_outputs
-    request.version = options.version
-    request.provider = options.provider
-    request.pluginDownloadURL = options.plugin_download_url
-    request.deletedWith = options.deleted_with
-    request.importId = getattr(options, "import")
-    del request.aliases[:]
-    request.aliases.extend(options.aliases)
-    for optional, target in (("protect", "protect"), ("retain_on_delete", "retainOnDelete")):
-        if options.HasField(optional):
-            setattr(request, target, getattr(options, optional))
-        else:
-            request.ClearField(target)
-    request.deleteBeforeReplaceDefined = options.HasField("delete_before_replace")
-    request.deleteBeforeReplace = options.delete_before_replace
-    if options.HasField("custom_timeouts"):
-        request.customTimeouts.CopyFrom(options.custom_timeouts)
-    asked = {descriptor.name for descriptor, _ in options.ListFields()}
-    if not options.hooks.ListFields():
-        asked.discard("hooks")
-    for name in _REFUSED_OPTIONS:
-        if name in asked:
-            raise UnsupportedError(f"a transform set `{name}`, which the twin's engine does not support")
 
 
 class MonitorServer:

@@ -105,8 +105,9 @@ class PluginProcess:
     def connect(self) -> grpc.Channel:
         """Waits for the port; returns the channel. Raises PluginError if the plugin does not come up."""
         if not self._ready.wait(_START_SECONDS) or not self._port:
+            said = self.last_words()
             self.close()
-            raise PluginError(f"plugin {self.name} did not start: {self.last_words()}")
+            raise PluginError(f"plugin {self.name} did not start: {said}")
         if self.channel is None:
             self.channel = grpc.insecure_channel(f"127.0.0.1:{self._port}", options=CHANNEL_OPTIONS)
         return self.channel

@@ -131,6 +131,11 @@ class Registrar:
             self._claims.confirm(claim, state, keep_old=owned)
         return Registered(claim.urn, state.id, state.outputs), True
 
+    def lookup(self, urn: str) -> ResourceState | None:
+        """A resource that this run has confirmed."""
+        found = self._claims.confirmed(urn)
+        return found[1] if found is not None else None
+
     def default_provider(self, package: str, version: str) -> str:
         """The reference of a package's default provider; it is registered at first use."""
         key = (package, version)

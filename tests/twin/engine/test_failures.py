@@ -217,6 +217,17 @@ def test_a_plugin_that_does_not_start(world: World, script: str, told: str) -> N
     assert told in outcome.problems
 
 
+def test_a_plugin_that_never_says_its_port(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("twin.engine.plugins._START_SECONDS", 1.0)
+    plugin = world.root / "silent.py"
+    plugin.write_text("import time\ntime.sleep(60)")
+    world.plugin("silent", plugin)
+    outcome = world.up('pulumi.CustomResource("silent:index:X", "x", {})')
+    assert not outcome.ok
+    assert "plugin silent did not start: still running, without a word" in outcome.problems
+    assert world.deserted()
+
+
 def test_a_plugin_that_cannot_be_run(world: World) -> None:
     path = world.root / "bin" / "pulumi-resource-broken"
     path.write_text("#!/no/such/interpreter\n")

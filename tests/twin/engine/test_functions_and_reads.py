@@ -130,3 +130,32 @@ def test_values_arrive_as_they_were_sent(world: World, args: str) -> None:
         f'pulumi.export("a", pulumi.runtime.invoke("toy:index:ask", {{"text": {args}}}).value)'
     )
     assert outcome.result.outputs["a"]["text"] == eval(args)  # noqa: S307
+
+
+def test_a_resource_of_the_run_can_be_looked_up(world: World) -> None:
+    world.deployed("""
+    a = Thing("a", label="x")
+    found = a.urn.apply(lambda urn: pulumi.runtime.invoke_output("pulumi:pulumi:getResource", {"urn": urn}))
+    pulumi.export("found", found)
+    """)
+    a = world.record("a")
+    found = world.records()[0].outputs["found"]
+    assert (found["urn"], found["id"], found["state"]["echo"]) == (a.urn, a.id, "x")
+
+
+def test_whether_something_exists(world: World) -> None:
+    World(world.root, stack="prod").deployed('Thing("theirs")')
+    there = World(world.root, stack="prod").record("theirs").id
+    outcome = world.deployed(f"""
+    from pulumi.runtime.resource import exists_resource
+    for name, id in (("yes", "{there}"), ("no", "nothing")):
+        pulumi.export(name, exists_resource(None, "toy:index:Thing", id, {{}}, options()))
+    """)
+    assert outcome.result.outputs == {"yes": True, "no": False}
+
+
+@pytest.mark.parametrize("token", ["pulumi:pulumi:readStackOutputs", "pulumi:pulumi:of_tomorrow"])
+def test_a_function_of_the_engine_that_it_does_not_have(world: World, token: str) -> None:
+    outcome = world.up(f'pulumi.runtime.invoke("{token}", {{}})')
+    assert not outcome.ok
+    assert f"function {token}" in outcome.problems
