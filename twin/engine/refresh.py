@@ -28,16 +28,19 @@ def refresh(session: Session) -> None:
     run_all(readable, read, run.options.parallel)
 
 
-def refresh_one(session: Session, index: int, state: ResourceState) -> None:
-    """Reads one resource back. Raises StepError."""
+def refresh_one(session: Session, index: int, state: ResourceState, *, pending: bool = False) -> None:
+    """Reads one resource back. `pending`: if it is gone, it is to be made anew. Raises StepError."""
     run = session.run
     client = session.providers.client(state.provider)
     if client is None:
         return
     found = operations.read(client, state.urn, state.id, state.outputs, state.inputs)
     if found is None:
-        with run.step(Op.DELETE, state.urn, state.parent):
-            run.journal.change(drop=index)
+        with run.step(Op.DELETE_REPLACED if pending else Op.DELETE, state.urn, state.parent):
+            if pending:
+                run.journal.change(rewrite=(index, replace(state, pending_replacement=True)))
+            else:
+                run.journal.change(drop=index)
         return
     outputs = operations.marked_secret(
         found.outputs, {**state.outputs, **state.inputs}, state.additional_secret_outputs

@@ -74,7 +74,7 @@ def _settle_change(session: Session, number: int, operation: Operation) -> None:
     for index, each in list(run.journal.base.items()):
         if each.urn == state.urn and each.id == state.id:
             try:
-                refresh_one(session, index, each)
+                refresh_one(session, index, each, pending=state.pending_replacement)
             except UnclearError:
                 raise
             except PluginError as error:

@@ -148,7 +148,7 @@ class Steps:
                 client = self._providers.client(state.provider) if called and not run.preview else None
                 if client is not None:
                     ready = client
-                    number = self._journal.begin("deleting", state)
+                    number = self._journal.begin("deleting", copy_of(state, pending_replacement=pending))
                     self._called(number, lambda: operations.delete(ready, state))
                 if pending:
                     self._journal.change(

@@ -177,6 +177,20 @@ def test_a_plugin_that_dies_loses_nothing(world: World, call: str) -> None:
     assert world.deployed().changes == {"same": 4}
 
 
+def test_a_deletion_for_a_replacement_is_still_that_after_an_interruption(world: World) -> None:
+    twin = World(world.root.parent / "undisturbed")
+    before = 'c = Thing("c", first=1, crash="{0}")\nThing("d", fixed=c.made)'
+    after = 'c = Thing("c", first=2)\nThing("d", fixed=c.made)'
+    for each, crash in ((twin, ""), (world, "after-delete")):
+        each.deployed(before.format(crash))
+    assert twin.deployed(after).ok
+    assert not world.up(after).ok
+    assert world.deployed(after, idempotent=frozenset({"toy"})).ok
+    assert world.record("c").id == twin.record("c").id
+    assert world.record("d").id == twin.record("d").id
+    assert world.count() == 2
+
+
 def test_an_interrupted_creation_of_another_package_is_only_told(world: World) -> None:
     world.up('Thing("a", crash="create")')
     outcome = world.deployed("")

@@ -154,6 +154,7 @@ class Toy(provider_pb2_grpc.ResourceProviderServicer):
         _log("Delete", urn=request.urn, id=request.id, timeout=request.timeout)
         _obey("delete", _plain(request.properties), context)
         _path(request.id).unlink(missing_ok=True)
+        _obey("after-delete", _plain(request.properties), context)
         return empty_pb2.Empty()
 
     def Read(self, request, context):
