@@ -49,3 +49,13 @@ class Redactor:
                 longest_first = sorted(self._texts, key=lambda each: (-len(each), each))
                 self._pattern = re.compile("|".join(re.escape(each) for each in longest_first))
             return self._pattern.sub(SHOWN_AS, text)
+
+    def clean_value(self, value: Any) -> Any:
+        """A value without any secret that is known, at every depth."""
+        if isinstance(value, str):
+            return self.clean(value)
+        if isinstance(value, Mapping):
+            return {key: self.clean_value(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self.clean_value(item) for item in value]
+        return value

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from twin.engine import paths
@@ -109,6 +109,8 @@ class Run:
         """One step: told when it begins; told and counted when it is done; an error learns what it was."""
         began = time.monotonic()
         parsed = Urn.parse(urn)
+        if changes:
+            changes = tuple(self._clean(change) for change in changes)
         self.emit(StepStarted(op, urn, parsed.type, parsed.name, parent, changes))
         try:
             yield
@@ -131,6 +133,11 @@ class Run:
             self.listener(StepFailed(error.op or op or Op.CREATE, urn, parsed.type, parsed.name, text))
         if halt:
             self._halted.set()
+
+    def _clean(self, change: PropertyChange) -> PropertyChange:
+        """A change without known secrets, which may stand in values that nobody has marked."""
+        clean = self.redactor.clean_value
+        return replace(change, before=clean(change.before), after=clean(change.after))
 
     def problem(self, message: str) -> None:
         """Tells what went wrong with the run as a whole, and ends it."""

@@ -94,6 +94,15 @@ def test_an_error_does_not_tell_a_secret(world: World) -> None:
     assert WORD not in outcome.problems
 
 
+def test_a_known_secret_is_blanked_even_in_a_value_that_is_not_marked(world: World) -> None:
+    world.deployed(f'Thing("a", label=pulumi.Output.secret("{WORD}"))\nThing("b", label="plain")')
+    world.change_outside("b", label={"leaked": [f"it is {WORD}"]})
+    outcome = world.refresh()
+    assert outcome.changes["update"] == 1
+    assert WORD not in everything_shown(outcome.events)
+    assert "it is [secret]" in everything_shown(outcome.events)
+
+
 def test_a_secret_in_configuration_stays_secret(world: World) -> None:
     from twin.engine.secrets import Encryption
 
