@@ -17,7 +17,8 @@ from twin.engine.errors import StepError
 from twin.engine.goals import has_unknown
 from twin.engine.journal import Journal
 from twin.engine.plugins import DYNAMIC, PluginError, PluginProcess, ProviderClient, find_provider
-from twin.wire import PLAIN, UNKNOWN_TEXT, Encoding, to_struct, unwrap
+from twin.engine.secrecy import marked_secret
+from twin.wire import PLAIN, UNKNOWN_TEXT, Encoding, from_struct, to_struct, unwrap
 
 BUILTIN: Final = "pulumi"
 """The package whose resources the engine itself provides: StackReference."""
@@ -90,9 +91,10 @@ class Providers:
     def check(
         self, client: ProviderClient, urn: str, old: ResourceState | None, inputs: Mapping[str, Any]
     ) -> ProviderChange:
-        """What a provider instance's inputs come to. Raises CheckError."""
+        """What a provider instance's inputs come to, its own defaults filled in. Raises CheckError."""
         parsed = urns.Urn.parse(urn)
         news = _plain(inputs)
+        checked = dict(inputs)
         olds = _plain(old.inputs) if old else {}
         answer = client.call(
             "CheckConfig",
@@ -105,13 +107,16 @@ class Providers:
             ),
             optional=True,
         )
-        if answer is not None and answer.failures:
-            raise CheckError([(failure.property, failure.reason) for failure in answer.failures])
+        if answer is not None:
+            if answer.failures:
+                raise CheckError([(failure.property, failure.reason) for failure in answer.failures])
+            news = from_struct(answer.inputs)
+            checked = marked_secret(news, inputs, ())
         if old is None:
-            return ProviderChange(dict(inputs), changed=True, replaced=False)
+            return ProviderChange(checked, changed=True, replaced=False)
         if olds == news:
-            return ProviderChange(dict(inputs), changed=False, replaced=False)
-        return ProviderChange(dict(inputs), changed=True, replaced=self.replaces(client, urn, old, inputs))
+            return ProviderChange(checked, changed=False, replaced=False)
+        return ProviderChange(checked, changed=True, replaced=self.replaces(client, urn, old, checked))
 
     def replaces(
         self, client: ProviderClient, urn: str, old: ResourceState, inputs: Mapping[str, Any]

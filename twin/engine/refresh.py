@@ -8,6 +8,7 @@ from twin.engine.errors import HaltedError, StepError
 from twin.engine.events import Op
 from twin.engine.graph import run_all
 from twin.engine.run import property_changes
+from twin.engine.secrecy import marked_secret
 from twin.engine.session import Session
 
 
@@ -42,12 +43,8 @@ def refresh_one(session: Session, index: int, state: ResourceState, *, pending: 
             else:
                 run.journal.change(drop=index)
         return
-    outputs = operations.marked_secret(
-        found.outputs, {**state.outputs, **state.inputs}, state.additional_secret_outputs
-    )
-    inputs = (
-        state.inputs if found.inputs is None else operations.marked_secret(found.inputs, state.inputs, ())
-    )
+    outputs = marked_secret(found.outputs, {**state.outputs, **state.inputs}, state.additional_secret_outputs)
+    inputs = state.inputs if found.inputs is None else marked_secret(found.inputs, state.inputs, ())
     run.redactor.learn(outputs)
     changes = property_changes(state.outputs, outputs)
     with run.step(Op.UPDATE if changes else Op.SAME, state.urn, state.parent, changes):

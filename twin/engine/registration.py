@@ -16,6 +16,7 @@ from twin.engine.judge import Judge
 from twin.engine.operations import Difference, Outcome
 from twin.engine.providers import BUILTIN, CheckError, Providers, default_name, new_identity, recorded
 from twin.engine.run import Run, property_changes
+from twin.engine.secrecy import marked_secret
 from twin.engine.steps import Steps, Work, record
 from twin.wire import UNKNOWN, UNKNOWN_TEXT
 
@@ -122,9 +123,7 @@ class Registrar:
             state = record(goal, claim.urn, reference, outcome.inputs or goal.inputs)
             state.external = True
             state.id = outcome.id
-            state.outputs = operations.marked_secret(
-                outcome.outputs, goal.inputs, goal.additional_secret_outputs
-            )
+            state.outputs = marked_secret(outcome.outputs, goal.inputs, goal.additional_secret_outputs)
             self._run.redactor.learn(state.outputs)
             # What this program owned may now be another's by that name: the old one still has to go.
             owned = claim.old is not None and not claim.old.external
@@ -266,9 +265,7 @@ class Registrar:
                     "describe it as it is, then change it"
                 )
             state.id, state.import_id = found.id, goal.import_id
-            state.outputs = operations.marked_secret(
-                found.outputs, state.inputs, goal.additional_secret_outputs
-            )
+            state.outputs = marked_secret(found.outputs, state.inputs, goal.additional_secret_outputs)
             self._run.redactor.learn(state.outputs)
             state.created = state.modified = now()
             self._claims.confirm(work.claim, state, keep_old=True)

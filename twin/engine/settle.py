@@ -8,6 +8,7 @@ from twin.engine.errors import StepError
 from twin.engine.events import Level, Op
 from twin.engine.plugins import PluginError, ProviderClient, UnclearError
 from twin.engine.refresh import refresh_one
+from twin.engine.secrecy import marked_secret
 from twin.engine.session import Session
 
 
@@ -52,7 +53,7 @@ def _settle_creation(
     made = replace(
         state,
         id=outcome.id,
-        outputs=operations.marked_secret(outcome.outputs, state.inputs, state.additional_secret_outputs),
+        outputs=marked_secret(outcome.outputs, state.inputs, state.additional_secret_outputs),
         init_errors=list(outcome.init_errors),
         created=now(),
         modified=now(),

@@ -14,6 +14,7 @@ from twin.engine.operations import Outcome
 from twin.engine.plugins import PluginError, ProviderClient, UnclearError
 from twin.engine.providers import Providers
 from twin.engine.run import Run
+from twin.engine.secrecy import marked_secret
 
 _Answer = TypeVar("_Answer")
 
@@ -113,7 +114,7 @@ class Steps:
         """Leaves a resource as it is; only the record of what the program wants may be another."""
         _carry_on(state, old)
         state.modified = old.modified
-        state.outputs = operations.marked_secret(old.outputs, state.inputs, state.additional_secret_outputs)
+        state.outputs = marked_secret(old.outputs, state.inputs, state.additional_secret_outputs)
         kept = old if state == old else state
         with self._run.step(Op.SAME, state.urn, work.goal.parent):
             self._claims.confirm(work.claim, kept)
@@ -172,9 +173,7 @@ class Steps:
 
     def _take(self, state: ResourceState, outcome: Outcome) -> None:
         state.id = outcome.id
-        state.outputs = operations.marked_secret(
-            outcome.outputs, state.inputs, state.additional_secret_outputs
-        )
+        state.outputs = marked_secret(outcome.outputs, state.inputs, state.additional_secret_outputs)
         state.init_errors = list(outcome.init_errors)
         self._run.redactor.learn(state.outputs)
 

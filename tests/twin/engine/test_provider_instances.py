@@ -31,6 +31,14 @@ def test_a_changed_default_provider_is_updated_and_its_resources_stay(world: Wor
     assert world.deployed().changes == {"same": 3}
 
 
+def test_a_provider_may_fill_in_its_own_settings(world: World) -> None:
+    world.config(toy__colour="auto")
+    world.deployed('Thing("a")')
+    assert world.record("default").inputs["colour"] == "green"
+    assert world.log("Configure")[0]["config"]["colour"] == "green"
+    assert world.deployed().changes == {"same": 3}
+
+
 def test_a_replaced_default_provider_replaces_its_resources(world: World) -> None:
     world.config(toy__region="earth")
     world.deployed('a = Thing("a")\nThing("b", label=a.made)')

@@ -67,7 +67,9 @@ class Toy(provider_pb2_grpc.ResourceProviderServicer):
         failures = []
         if news.get("region") == "mars":
             failures.append(provider_pb2.CheckFailure(property="region", reason="there is no region 'mars'"))
-        return provider_pb2.CheckResponse(inputs=request.news, failures=failures)
+        if news.get("colour") == "auto":
+            news["colour"] = "green"
+        return provider_pb2.CheckResponse(inputs=to_struct(news), failures=failures)
 
     def DiffConfig(self, request, context):
         olds, news = from_struct(request.olds), from_struct(request.news)
