@@ -1,6 +1,7 @@
 """The journal: what changed the cloud since its last snapshot, one record a request.
 
-A record is `length, crc32` (8 bytes, big-endian) and then a JSON header line and the body's raw bytes.
+A record is a frame (length, CRC of the payload, CRC of those two) and a payload: a JSON header line and the
+body's raw bytes.
 Records are written before the answer goes out, so a killed process loses nothing it confirmed; they
 reach the disk itself within a tenth of a second (a power failure may take that much with it).
 """
@@ -17,7 +18,7 @@ from typing import BinaryIO, Final
 
 from twin.aws.cloud.http import HttpRequest
 
-_FRAME: Final = struct.Struct(">II")
+_FRAME: Final = struct.Struct(">III")
 _SYNC_SECONDS: Final = 0.1
 
 
@@ -54,7 +55,7 @@ class Journal:
             separators=(",", ":"),
         ).encode()
         payload = b"%s\n%s" % (header, request.body)
-        self._file.write(_FRAME.pack(len(payload), zlib.crc32(payload)) + payload)
+        self._file.write(_frame(payload) + payload)
         self._dirty.set()
 
     def clear(self) -> None:
@@ -82,6 +83,15 @@ class Journal:
             self._closing.wait(_SYNC_SECONDS)
 
 
+def _frame(payload: bytes) -> bytes:
+    length, checksum = len(payload), zlib.crc32(payload)
+    return _FRAME.pack(length, checksum, _frame_checksum(length, checksum))
+
+
+def _frame_checksum(length: int, checksum: int) -> int:
+    return zlib.crc32(b"%d %d" % (length, checksum))
+
+
 def _open(path: Path) -> BinaryIO:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     return os.fdopen(descriptor, "wb", buffering=0)
@@ -98,9 +108,14 @@ def read(path: Path) -> Iterator[Record]:
     data = path.read_bytes()
     offset = 0
     while offset < len(data):
-        end = offset + _FRAME.size
-        length, checksum = _FRAME.unpack(data[offset:end]) if end <= len(data) else (len(data), 0)
-        payload = data[end : end + length]
+        begin = offset + _FRAME.size
+        if begin > len(data):
+            os.truncate(path, offset)
+            return
+        length, checksum, frame_checksum = _FRAME.unpack(data[offset:begin])
+        if frame_checksum != _frame_checksum(length, checksum):
+            raise CorruptJournalError(f"record at byte {offset} fails its checksum")
+        payload = data[begin : begin + length]
         if len(payload) < length:
             os.truncate(path, offset)
             return
@@ -109,4 +124,4 @@ def read(path: Path) -> Iterator[Record]:
         header, _, body = payload.partition(b"\n")
         sequence, instant, method, target, headers = json.loads(header)
         yield Record(sequence, instant, HttpRequest(method, target, tuple(map(tuple, headers)), body))
-        offset = end + length
+        offset = begin + length

@@ -116,6 +116,7 @@ def test_a_model_that_cannot_start_fails_the_endpoint(cloud: Cloud) -> None:
         ask(cloud)
 
 
+@pytest.mark.slow
 def test_a_failed_update_leaves_the_old_model_in_service(cloud: Cloud) -> None:
     deploy(cloud, {"alpha": 1.0})
     wait_for(lambda: status_of(cloud), "InService")
@@ -157,6 +158,7 @@ def test_a_planning_cloud_runs_nothing(new_cloud: Callable[..., Cloud]) -> None:
         ask(cloud)
 
 
+@pytest.mark.slow
 def test_endpoints_answer_again_after_a_restart(cloud: Cloud) -> None:
     deploy(cloud, {"alpha": 1.0})
     wait_for(lambda: status_of(cloud), "InService")

@@ -122,6 +122,7 @@ def execution_of(cloud: Cloud, machine: dict[str, Any]) -> str:
     return started
 
 
+@pytest.mark.slow
 def test_an_execution_calls_functions_and_services_and_is_kept(cloud: Cloud) -> None:
     arn = create(cloud, "echo")
     MACHINE["States"]["Call"]["Resource"] = arn  # type: ignore[index]
@@ -141,6 +142,7 @@ def test_an_execution_calls_functions_and_services_and_is_kept(cloud: Cloud) -> 
     assert history[-1]["type"] == "ExecutionSucceeded"
 
 
+@pytest.mark.slow
 def test_an_execution_waits_for_its_token(cloud: Cloud) -> None:
     create(cloud, "echo")
     sqs, states = cloud.client("sqs"), cloud.client("stepfunctions")
@@ -163,6 +165,7 @@ def test_an_execution_waits_for_its_token(cloud: Cloud) -> None:
     wait_for(lambda: states.describe_execution(executionArn=execution)["status"], "SUCCEEDED")
 
 
+@pytest.mark.slow
 def test_an_execution_that_ran_when_the_cloud_ended_is_aborted(cloud: Cloud) -> None:
     create(cloud, "echo")
     machine = {"StartAt": "Wait", "States": {"Wait": {"Type": "Wait", "Seconds": 600, "End": True}}}
@@ -185,6 +188,7 @@ def test_an_image_runs_its_handler(cloud: Cloud) -> None:
     assert invoke(cloud, "image", [1]) == ({"handler": "drift", "event": [1]}, None)
 
 
+@pytest.mark.slow
 def test_an_execution_waits_for_jobs_and_for_other_executions(cloud: Cloud) -> None:
     create(cloud, "echo")
     set_up(cloud, ["say", "hello"])

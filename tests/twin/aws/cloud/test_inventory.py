@@ -6,6 +6,8 @@ import zipfile
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from tests.twin.aws.cloud.conftest import Cloud
 
 ACCOUNT = "123456789012"
@@ -21,6 +23,7 @@ ROLE = f"arn:aws:iam::{ACCOUNT}:role/r"
 QUEUE_ARN = f"arn:aws:sqs:us-east-1:{ACCOUNT}:q"
 
 
+@pytest.mark.slow
 def test_a_fresh_cloud_is_empty_also_after_it_was_looked_at(cloud: Cloud) -> None:
     assert cloud.inventory() == []
     for service, look in {
@@ -322,6 +325,7 @@ MADE = {
 }
 
 
+@pytest.mark.slow
 def test_everything_made_is_listed_and_nothing_is_left_after_its_deletion(
     new_cloud: Callable[..., Cloud],
 ) -> None:
@@ -338,6 +342,7 @@ def test_everything_made_is_listed_and_nothing_is_left_after_its_deletion(
     assert left == [], left
 
 
+@pytest.mark.slow
 def test_what_is_left_is_listed(new_cloud: Callable[..., Cloud]) -> None:
     cloud = new_cloud(live=False)
     steps = make(cloud)

@@ -118,6 +118,7 @@ def test_failures_are_retried_as_the_strategy_says(cloud: Cloud) -> None:
     assert len(ends(cloud, submit(cloud), "FAILED")["attempts"]) == 1
 
 
+@pytest.mark.slow
 def test_a_job_is_ended_when_it_takes_too_long_or_is_told_to(cloud: Cloud) -> None:
     set_up(cloud, ["sleep", "60"], timeout={"attemptDurationSeconds": 1}, retryStrategy={"attempts": 3})
     job = ends(cloud, submit(cloud), "FAILED")
@@ -130,6 +131,7 @@ def test_a_job_is_ended_when_it_takes_too_long_or_is_told_to(cloud: Cloud) -> No
     wait_for(cloud.processes, [])
 
 
+@pytest.mark.slow
 def test_jobs_wait_for_what_they_depend_on(cloud: Cloud) -> None:
     set_up(cloud, ["sleep", "0.5"])
     first = submit(cloud)
@@ -153,6 +155,7 @@ def test_an_array_runs_each_of_its_children(cloud: Cloud) -> None:
     assert sorted(indexes) == ["0", "1", "2"]
 
 
+@pytest.mark.slow
 def test_a_job_that_ran_when_the_cloud_ended_has_lost_its_host(cloud: Cloud) -> None:
     set_up(cloud, ["sleep", "60"])
     job_id = submit(cloud)

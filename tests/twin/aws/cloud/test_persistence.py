@@ -119,6 +119,7 @@ def assert_same(before: dict[str, Any], after: dict[str, Any]) -> None:
         assert after[name] == value, name
 
 
+@pytest.mark.slow
 def test_everything_is_the_same_after_a_clean_end(cloud: Cloud) -> None:
     ciphertext = fill(cloud)
     before = seen(cloud, ciphertext)
@@ -127,6 +128,7 @@ def test_everything_is_the_same_after_a_clean_end(cloud: Cloud) -> None:
     assert_same(before, seen(cloud, ciphertext))
 
 
+@pytest.mark.slow
 def test_everything_is_the_same_after_sigkill(cloud: Cloud) -> None:
     ciphertext = fill(cloud)
     before = seen(cloud, ciphertext)
@@ -138,6 +140,7 @@ def test_everything_is_the_same_after_sigkill(cloud: Cloud) -> None:
     assert_same(before, seen(cloud, ciphertext))
 
 
+@pytest.mark.slow
 def test_what_came_after_a_save_survives_sigkill(cloud: Cloud) -> None:
     ciphertext = fill(cloud)
     save_cloud(cloud.endpoint)
@@ -154,6 +157,7 @@ def test_a_read_that_makes_something_is_remembered(cloud: Cloud) -> None:
     assert cloud.client("kms").describe_key(KeyId="alias/aws/s3")["KeyMetadata"]["Arn"] == key
 
 
+@pytest.mark.slow
 def test_two_clouds_give_the_same_ids_and_share_nothing(new_cloud: Callable[..., Cloud]) -> None:
     one, two = new_cloud("one"), new_cloud("two")
     vpcs = [each.client("ec2").create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"] for each in (one, two)]
@@ -163,6 +167,7 @@ def test_two_clouds_give_the_same_ids_and_share_nothing(new_cloud: Callable[...,
     assert one.endpoint != two.endpoint
 
 
+@pytest.mark.slow
 def test_a_repeated_creation_is_answered_as_the_first_time(cloud: Cloud) -> None:
     ec2 = cloud.client("ec2")
     mark = {"X-Stagecraft-Idempotency": "scope.token.1"}
@@ -234,6 +239,7 @@ def test_saved_state_is_private(cloud: Cloud) -> None:
     assert cloud.directory.stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.slow
 def test_a_cloud_of_some_hundred_resources_starts_quickly(cloud: Cloud) -> None:
     ssm, sqs = cloud.client("ssm"), cloud.client("sqs")
     for number in range(150):
