@@ -142,7 +142,7 @@ class BatchRunner:
         number = len(job["attempts"]) + 1
         name = job["jobDefinition"].rpartition("/")[2].rpartition(":")[0]
         stream = f"{name}/default/{job_id.replace(':', '-')}-{number}"
-        logs = _LogStream(self._endpoint, region, stream)
+        logs = _LogStream(self._endpoint, region, _log_group(job), stream)
         self._tell("job-started", key, stream=stream)
         folder = self._folder / f"{job_id.replace(':', '-')}-{number}"
         folder.mkdir(parents=True, exist_ok=True)
@@ -293,17 +293,24 @@ def _runs_again(job: Record, exit_code: int | None, reason: str) -> str:
     return "RUNNABLE"
 
 
+def _log_group(job: Record) -> str:
+    """Where the job definition wants the log; AWS's own group if it does not say."""
+    options = (job["container"].get("logConfiguration") or {}).get("options") or {}
+    return str(options.get("awslogs-group") or LOG_GROUP)
+
+
 class _LogStream:
     """Lines of one attempt on their way to CloudWatch Logs, a few at a time."""
 
-    def __init__(self, endpoint: str, region: str, stream: str) -> None:
+    def __init__(self, endpoint: str, region: str, group: str, stream: str) -> None:
         self._client = session(endpoint, region).client("logs")
+        self._group = group
         self._stream = stream
         self._lines: queue.Queue[tuple[int, str] | None] = queue.Queue()
         with suppress(self._client.exceptions.ResourceAlreadyExistsException):
-            self._client.create_log_group(logGroupName=LOG_GROUP)
+            self._client.create_log_group(logGroupName=group)
         with suppress(self._client.exceptions.ResourceAlreadyExistsException):
-            self._client.create_log_stream(logGroupName=LOG_GROUP, logStreamName=stream)
+            self._client.create_log_stream(logGroupName=group, logStreamName=stream)
         self._sender = threading.Thread(target=self._send_all, name="job-log", daemon=True)
         self._sender.start()
 
@@ -336,7 +343,7 @@ class _LogStream:
                 lines.append(line)
             try:
                 self._client.put_log_events(
-                    logGroupName=LOG_GROUP,
+                    logGroupName=self._group,
                     logStreamName=self._stream,
                     logEvents=[{"timestamp": moment, "message": line} for moment, line in lines if line],
                 )
