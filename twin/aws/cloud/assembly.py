@@ -15,6 +15,7 @@ from twin.aws.cloud.live.executions import Executions
 from twin.aws.cloud.live.functions import FunctionRunner
 from twin.aws.cloud.live.hosting import EndpointHost
 from twin.aws.cloud.live.processes import ProcessGroup
+from twin.aws.cloud.live.targets import EventTargets
 from twin.aws.cloud.live.waiting import Waiting
 from twin.aws.cloud.state import StateKeeper
 
@@ -29,21 +30,23 @@ class Live:
         self.batch = BatchRunner(store, directory, endpoint, self._processes, live=enabled)
         self.functions = FunctionRunner(directory, endpoint, self._processes, live=enabled)
         self.executions = Executions(endpoint)
+        self.targets = EventTargets(endpoint, live=enabled)
+        self._parts = (self.hosting, self.batch, self.functions, self.executions, self.targets)
 
     def attach(self, gateway: Gateway) -> None:
         """Connects everything with the gateway."""
-        for part in (self.hosting, self.batch, self.functions, self.executions):
+        for part in self._parts:
             part.attach(gateway)
         Waiting(gateway)
 
     def start(self) -> None:
         """Takes up what the last process left."""
-        for part in (self.hosting, self.batch, self.functions, self.executions):
+        for part in self._parts:
             part.start()
 
     def busy(self) -> bool:
         """Whether anything is under way that must not be cut off by idleness."""
-        return any(part.busy() for part in (self.hosting, self.batch, self.functions, self.executions))
+        return any(part.busy() for part in self._parts)
 
     def pids(self) -> list[int]:
         """The ids of the processes that run."""
@@ -53,6 +56,7 @@ class Live:
         """Ends every process."""
         self.batch.stop_all()
         self.functions.stop()
+        self.targets.stop()
         self._processes.close()
 
 

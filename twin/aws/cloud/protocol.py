@@ -55,7 +55,7 @@ class NotEmulatedError(AwsError):
     def __init__(self, service: str, operation: str) -> None:
         super().__init__(
             "NotEmulated",
-            f"the twin's cloud does not emulate {service}:{operation}; nothing was done",
+            f"the twin's cloud does not emulate {service}:{operation} as it was asked for",
             501,
         )
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from twin.aws.cloud import snapshot
 from twin.aws.cloud.client import session
+from twin.aws.cloud.gaps.announcements import announce
 from twin.aws.cloud.gateway import Event, Gateway
 from twin.aws.cloud.import_hook import when_imported
 from twin.aws.cloud.moto_host import ACCOUNT, backends_in_use
@@ -116,6 +117,14 @@ class Executions:
         execution.exec_status = ExecutionStatus(event["status"])
         execution.output, execution.error, execution.cause = event["output"], event["error"], event["cause"]
         execution.stop_date = datetime.datetime.fromtimestamp(event["stopped"], datetime.UTC)
+        detail = {
+            "executionArn": event["arn"],
+            "stateMachineArn": execution.state_machine.arn,
+            "name": execution.name,
+            **{key: event[key] for key in ("status", "output", "error", "cause")},
+        }
+        kind = "Step Functions Execution Status Change"
+        announce(event["region"], "aws.states", kind, event["arn"], detail)
         execution.exec_worker = snapshot.EndedWorker(snapshot.load(base64.b64decode(event["history"])))
 
 

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, Final, Protocol
 
 from twin.aws.cloud import clock
+from twin.aws.cloud.gaps.announcements import announce
 from twin.aws.cloud.gaps.context import Answer, Context
 from twin.aws.cloud.gaps.kinds import Kind, delete, shown, tags_as_dict
 from twin.aws.cloud.gaps.registry import GapRegistry
@@ -470,6 +471,7 @@ def attempt_started(store: RecordStore, region: str, job_id: str, stream: str) -
     job["container"] = {**job["container"], "logStreamName": stream}
     for name in ("exitCode", "reason"):
         job["container"].pop(name, None)
+    _announce(region, job)
 
 
 def attempt_ended(
@@ -492,8 +494,15 @@ def attempt_ended(
         container["exitCode"] = exit_code
     if status in ENDED:
         job["stoppedAt"] = now
+    _announce(region, job)
 
 
 def job_refused(store: RecordStore, region: str, job_id: str, reason: str) -> None:
     """The job can't run at all: what it depends on failed."""
-    _end(jobs_of(store, region)[job_id], reason)
+    job = jobs_of(store, region)[job_id]
+    _end(job, reason)
+    _announce(region, job)
+
+
+def _announce(region: str, job: Record) -> None:
+    announce(region, "aws.batch", "Batch Job State Change", job["jobArn"], job)

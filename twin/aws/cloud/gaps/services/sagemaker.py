@@ -4,6 +4,7 @@ import re
 from functools import partial
 from typing import Any, Final, Protocol
 
+from twin.aws.cloud.gaps.announcements import announce
 from twin.aws.cloud.gaps.context import Context, utc_now
 from twin.aws.cloud.gaps.kinds import Kind, create, delete, given_name, list_all, shown
 from twin.aws.cloud.gaps.registry import GapRegistry
@@ -37,6 +38,7 @@ def fill(registry: GapRegistry, hosting: Hosting) -> None:
     registry.answer("sagemaker", "UpdateEndpoint", partial(_update_endpoint, hosting))
     registry.answer("sagemaker", "DeleteEndpoint", partial(_delete_endpoint, hosting))
     registry.answer("sagemaker", "UpdateEndpointWeightsAndCapacities", _update_weights)
+    registry.answer("sagemaker", "CreateModelPackage", _create_package)
     registry.answer("sagemaker", "UpdateModelPackage", _update_package)
     registry.answer("sagemaker", "ListModelPackages", _list_packages)
     for verb, status in (("Start", "Scheduled"), ("Stop", "Stopped")):
@@ -150,7 +152,19 @@ def _update_package(context: Context) -> dict[str, Any]:
             *added,
         ]
     package["LastModifiedTime"] = utc_now()
+    _announce_package(context.region, package)
     return {"ModelPackageArn": package["ModelPackageArn"]}
+
+
+def _announce_package(region: str, package: Record) -> None:
+    arn = package["ModelPackageArn"]
+    announce(region, "aws.sagemaker", "SageMaker Model Package State Change", arn, package)
+
+
+def _create_package(context: Context) -> dict[str, Any]:
+    made = create(PACKAGE, context)
+    _announce_package(context.region, made)
+    return made
 
 
 def _list_packages(context: Context) -> dict[str, Any]:
@@ -334,6 +348,7 @@ def settle_endpoint(store: RecordStore, region: str, name: str, failure: str) ->
         # A failed update leaves the old configuration in service.
         endpoint["EndpointStatus"] = "InService" if pending else "Failed"
         endpoint["FailureReason"] = failure
+        _announce_endpoint(region, endpoint)
         return
     endpoint["EndpointStatus"] = "InService"
     endpoint.pop("FailureReason", None)
@@ -344,6 +359,14 @@ def settle_endpoint(store: RecordStore, region: str, name: str, failure: str) ->
         endpoint.pop("DataCaptureConfig", None)
         if config.get("DataCaptureConfig"):
             endpoint["DataCaptureConfig"] = _capture_summary(config["DataCaptureConfig"])
+    _announce_endpoint(region, endpoint)
+
+
+def _announce_endpoint(region: str, endpoint: Record) -> None:
+    # The event says IN_SERVICE where the API says InService.
+    status = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", endpoint["EndpointStatus"]).upper()
+    detail = {**endpoint, "EndpointStatus": status}
+    announce(region, "aws.sagemaker", "SageMaker Endpoint State Change", endpoint["EndpointArn"], detail)
 
 
 def fail_endpoint(store: RecordStore, region: str, name: str, failure: str) -> None:
@@ -351,6 +374,7 @@ def fail_endpoint(store: RecordStore, region: str, name: str, failure: str) -> N
     endpoint = store.all_of("sagemaker", "Endpoint", region).get(name)
     if endpoint is not None:
         endpoint |= {"EndpointStatus": "Failed", "FailureReason": failure, "LastModifiedTime": utc_now()}
+        _announce_endpoint(region, endpoint)
 
 
 def _delete_endpoint(hosting: Hosting, context: Context) -> dict[str, Any]:
