@@ -55,10 +55,14 @@ class Journal:
         self._synced = 0
         self._syncing = threading.Lock()
 
-    def open(self, path: Path, base_hash: str) -> None:
-        """Starts the file; `base_hash` names the state file that the lines build upon."""
+    def open(self, path: Path, base_hash: str, salt_text: str) -> None:
+        """Starts the file.
+
+        `base_hash` names the state file that the lines build upon; `salt_text` opens the lines' secrets, for
+        a stack that has no state file yet.
+        """
         self._file = path.open("wb", buffering=0)
-        self._sync(self._append({"base": base_hash}))
+        self._sync(self._append({"base": base_hash, "salt": salt_text}))
         sync_folder(path.parent)
 
     def begin(self, kind: str, resource: ResourceState) -> int:

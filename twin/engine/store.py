@@ -94,9 +94,13 @@ class StackStore:
         lines = self._journal_lines(raw)
         if lines is None:
             return deployment, encryption
+        header, *steps = lines
+        salt_text = header.get("salt")
+        if salt_text and salt_text != deployment.salt_text:
+            encryption = Encryption(self.passphrase, salt_text)
         journal = Journal(deployment.resources, deployment.pending, encryption)
         try:
-            journal.replay(iter(lines))
+            journal.replay(iter(steps))
         except (LookupError, TypeError, AttributeError, ValueError, DeploymentError) as error:
             raise StoreError(self._damaged(self.files.journal, f"a line is damaged: {error!r}")) from error
         return journal.deployment(encryption.salt_text, deployment.metadata), encryption
@@ -134,7 +138,7 @@ class StackStore:
         if self.files.journal.exists():
             self.save(deployment, encryption)
         journal = Journal(deployment.resources, deployment.pending, encryption)
-        journal.open(self.files.journal, _hash(self._read_file(self.files.state)))
+        journal.open(self.files.journal, _hash(self._read_file(self.files.state)), encryption.salt_text)
         return journal, encryption, deployment.metadata
 
     def finish(self, journal: Journal, encryption: Encryption, metadata: dict[str, Any]) -> Deployment:
@@ -234,7 +238,7 @@ class StackStore:
             raise StoreError(
                 self._damaged(self.files.journal, f"it builds upon another state than {self.files.state}")
             )
-        return lines[1:]
+        return lines
 
     def _settle_journal(self, hash_after: str) -> None:
         """Notes in the journal which state file holds everything that stands in it."""
