@@ -19,8 +19,8 @@ _SEED: Final = 20_260_720
 """The same for every cloud: the same calls give the same ids everywhere."""
 _ADMIN: Final = "/_stagecraft/"
 _TICK_SECONDS: Final = 0.5
-_QUIET_SECONDS: Final = 2.0
-_COMPACT_RECORDS: Final = 1_000
+_QUIET_SECONDS: Final = 1.0
+_COMPACT_RECORDS: Final = 100
 _COMPACT_BYTES: Final = 64_000_000
 _log = logging.getLogger(__name__)
 
