@@ -21,7 +21,6 @@ from cli.failures import FAILED, MISUSED, stop
 from cli.stacks import deployed_outputs
 from cli.workspace import Workspace
 from twin.engine.engine import Engine
-from twin.engine.events import Event
 from twin.wire import unwrap
 
 _SHOWN_ANSWERS: Final = 4
@@ -89,7 +88,7 @@ def _run(
 
 def _deploy(workspace: Workspace, cloud: str) -> Mapping[str, Any]:
     """The release as what it is, a deployment: judged by the packs, recorded in the state."""
-    result = Engine(workspace.setup(cloud, whole=True), _quiet, deploying.options()).up()
+    result = Engine(workspace.setup(cloud, whole=True), deploying.quiet, deploying.options()).up()
     if not result.ok:
         reasons = [each.message for each in result.violations if each.level != "advisory"] + result.problems
         raise DemoError("deploy", "; ".join(reasons) or "the deployment failed")
@@ -136,7 +135,3 @@ def _print_next(console: Console, workspace: Workspace, cloud: str) -> None:
         soft_wrap=True,
         markup=False,
     )
-
-
-def _quiet(_event: Event) -> None:
-    """Hears and shows nothing."""

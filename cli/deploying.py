@@ -90,7 +90,7 @@ def up(request: Request) -> Result:
     with told_in_words(console):
         check_settings(workspace, console)
         with workspace.cloud() as cloud:
-            Engine(workspace.setup(cloud, whole=False), _quiet, request.options).settle()
+            Engine(workspace.setup(cloud, whole=False), quiet, request.options).settle()
             planned = run(
                 request,
                 workspace.setup(cloud, whole=False),
@@ -133,7 +133,7 @@ def run(
     """One step with its progress drawn; Ctrl-C ends it in order."""
     console = console_for(as_json=request.as_json)
     if request.as_json:
-        engine = Engine(setup, _quiet, request.options)
+        engine = Engine(setup, quiet, request.options)
         with _interruptible(engine, console):
             return step(engine)
     display = Display(console, title)
@@ -205,5 +205,5 @@ def _confirmed(console: Console) -> bool:
     return typer.confirm("Do you want to do this?")
 
 
-def _quiet(_event: Event) -> None:
+def quiet(_event: Event) -> None:
     """Hears and shows nothing."""
