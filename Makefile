@@ -8,7 +8,7 @@ UV := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python
 # Two test workers: one per core of the smallest machine we support.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
 
-.PHONY: help up check preview destroy test test-fast lint bench lock format
+.PHONY: help up check preview destroy test test-fast lint bench lock crds format
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -58,6 +58,9 @@ format: .venv/.dev ## mend style
 
 bench: .venv/.dev ## time the engine, the policies and the commands; JSON on stdout
 	$(BIN)/python -m tests.bench
+
+crds: .venv/.up ## renew the Kubernetes schemas of the pinned operators (needs Go)
+	$(BIN)/python -m twin.kubernetes.crds.renew
 
 lock: ## renew the lock files (names, versions and hashes; no addresses)
 	test -x $(BIN)/uv || $(MAKE) .venv/bin/uv

@@ -1,0 +1,1 @@
+"""The twin's Kubernetes: schemas of what a cluster accepts, and the provider that checks against them."""
