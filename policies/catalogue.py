@@ -25,6 +25,8 @@ class Finding:
     resource: Resource | None = None
     subject: str = ""
     """What a waiver may name instead of a resource, where there is none."""
+    or_waived_by: str = ""
+    """Another rule, a waiver of which covers this finding too: one exception, written down once."""
     open_question: bool = False
     """The rule could not judge: the message says why."""
 

@@ -157,7 +157,7 @@ class _Reporter:
             resource = finding.resource or subject
             urn = resource.urn if resource else None
             message = f"{finding.message}{REMEDY}{self.rule.about.remedy}"
-            waiver = _waiver(self.rule, resource, finding.subject, self.settings)
+            waiver = _waiver(self.rule, resource, finding, self.settings)
             if waiver is not None:
                 self.notes.add(f"[{self.rule.id}] {WAIVED}{finding.message} ({waiver})", urn)
             elif finding.open_question and self.settings.when_unknown == "advisory":
@@ -180,9 +180,14 @@ def _judged(findings: Findings) -> Iterator[Finding]:
         yield Finding(f"{OPEN}the resource is nested too deep", open_question=True)
 
 
-def _waiver(rule: Rule, resource: Resource | None, subject: str, settings: Settings) -> str | None:
+def _waiver(rule: Rule, resource: Resource | None, finding: Finding, settings: Settings) -> str | None:
     urn = resource.urn if resource else ""
-    name = resource.name if resource else subject
-    covering = (item for item in settings.waivers if item.covers(rule.id, rule.about.name, urn, name))
+    name = resource.name if resource else finding.subject
+    covering = (
+        item
+        for item in settings.waivers
+        if item.covers(rule.id, rule.about.name, urn, name)
+        or (finding.or_waived_by and item.covers(finding.or_waived_by, "", urn, name))
+    )
     found = next(covering, None)
     return found.terms if found else None

@@ -8,7 +8,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import pulumi
 
-from stacks.composition import Composition
+from stacks.composition import deploy
 from stacks.problems import SettingsError
 from stacks.settings import read_settings
 
@@ -20,7 +20,7 @@ def main() -> None:
     except SettingsError as error:
         # A RunError is shown without a traceback.
         raise pulumi.RunError(str(error)) from None
-    for name, value in Composition(settings, pulumi.get_stack()).deploy().items():
+    for name, value in deploy(settings, pulumi.get_stack()).items():
         pulumi.export(name, value)
 
 

@@ -183,13 +183,20 @@ def _budgets(namespace: str, parts: Mapping[str, Any], models: "Mapping[int, Mod
 
 
 def _stage(namespace: str, parts: Mapping[str, Any]) -> Iterator[Problem]:
+    """A stage may be declared when what this release lacks of it is switched off, by name."""
     stage = parts.get("stage")
-    if stage is not None and stages.unbuilt(stage):
-        built = [name for name in stages.STAGE_NAMES if not stages.unbuilt(name)]
+    if stage is None:
+        return
+    switches = parts.get("capabilities", {})
+    missing = [name for name in stages.unbuilt(stage) if switches.get(name) is not False]
+    if missing:
+        whole = [name for name in stages.STAGE_NAMES if not stages.unbuilt(name)]
         yield Problem(
             f"{namespace}:stage",
             stage,
-            f"must be one of {', '.join(built)} in this release, which has no {stages.unbuilt(stage)[0]} yet",
+            f"must be one of {', '.join(whole)} in this release; to declare {stage}, switch off under "
+            f"{namespace}:capabilities what it does not build yet, each with a waiver of rule M3 whose "
+            f"resource is its name: {', '.join(missing)}",
         )
 
 

@@ -45,7 +45,7 @@ def test_text_and_yaml_mean_the_same(stack):
     [
         (["stagecraft:stage"], "validat", "stagecraft:stage", "did you mean 'validate'"),
         (["stagecraft:stage"], ..., "stagecraft:stage", "is required"),
-        (["stagecraft:stage"], "govern", "stagecraft:stage", "in this release"),
+        (["stagecraft:stage"], "govern", "stagecraft:stage", "waiver of rule M3 whose resource is its name"),
         (["stagecraft:environment"], "production", "stagecraft:environment", "'dev', 'staging' or 'prod'"),
         (["stagecraft:labels", "owner"], ..., "stagecraft:labels.owner", "is required"),
         (
@@ -289,6 +289,20 @@ def test_only_finished_stages_can_be_declared():
     for name in stages.STAGE_NAMES:
         problems = problems_of({**stack_file("dev"), "stagecraft:stage": name})
         assert (problems == []) is (name in built)
+
+
+@pytest.mark.parametrize("stage", stages.STAGE_NAMES[1:])
+def test_a_stage_can_be_declared_without_what_is_not_built_under_waivers(stage):
+    lacking = stages.unbuilt(stage)
+    raw = {**stack_file("dev"), "stagecraft:stage": stage}
+    raw["stagecraft:capabilities"] = dict.fromkeys(lacking, False)
+    raw["stagecraft:waivers"] = [{**WAIVER, "resource": name} for name in lacking]
+    assert problems_of(raw) == []
+    for left_on in lacking:
+        raw["stagecraft:capabilities"] = dict.fromkeys([name for name in lacking if name != left_on], False)
+        (problem,) = problems_of(raw)
+        assert problem.path == "stagecraft:stage"
+        assert problem.remedy.endswith(f": {left_on}")
 
 
 def test_settings_survive_json():

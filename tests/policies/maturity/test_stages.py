@@ -83,6 +83,19 @@ def test_a_control_can_be_waived_by_its_name(maturity, waived, left):
     assert maturity.judge(resources, stage="stabilise", waivers=[waiver]).ids == left
 
 
+def test_what_the_stage_itself_lacks_needs_no_second_waiver(maturity):
+    waiver = {
+        "rule": "M3",
+        "resource": "budgets",
+        "owner": "ann",
+        "reason": "paid elsewhere",
+        "expires": "2099-01-31",
+    }
+    resources = [STACK, *but(VALIDATE, "monthly")]
+    assert maturity.judge(resources, stage="validate", waivers=[waiver]).ids == set()
+    assert maturity.judge(resources, stage="validate", waivers=[{**waiver, "rule": "M2"}]).ids == {"M1"}
+
+
 def test_what_an_installation_cannot_provide_is_not_asked_for(maturity):
     overrides = {"stage-is-complete": {"notYet": ["budgets"]}}
     verdict = maturity.judge([STACK, *but(VALIDATE, "monthly")], stage="validate", overrides=overrides)

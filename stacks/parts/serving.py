@@ -1,0 +1,81 @@
+"""What answers: an endpoint a model, of the version that the registry's pointer names."""
+
+from collections.abc import Mapping
+
+import pulumi
+import pulumi_aws as aws
+
+from components import Endpoint
+from components.endpoint import EndpointArgs
+from components.model_registry import NO_VERSION
+from components.naming import pointer_prefix
+from stacks.parts.base import Base
+from stacks.parts.plan import Outputs, Plan
+from stacks.settings import Model
+
+
+def endpoints(plan: Plan, base: Base, live: Mapping[str, str]) -> dict[str, Endpoint]:
+    """Registers them: model → endpoint.
+
+    Args:
+        plan: The stack.
+        base: What it stands on.
+        live: Model → ARN of its live version; a model without one has no endpoint yet.
+    """
+    return {model.name: _endpoint(plan, model, base, live) for model in plan.settings.models}
+
+
+def serving_outputs(base: Base, made: Mapping[str, Endpoint], live: Mapping[str, str]) -> Outputs:
+    """Each model's endpoint and pointers, and which policy lets one ask it."""
+    registry = base.registry
+    return {
+        "models": {
+            name: {
+                "packageGroup": registry.package_groups[name],
+                "endpoint": endpoint.endpoint_name if name in live else NO_VERSION,
+                "endpointRole": endpoint.role_arn,
+                "livePointer": registry.live_pointers[name],
+                "previousPointer": registry.previous_pointers[name],
+                "artifactUri": registry.artifact_uris[name],
+            }
+            for name, endpoint in made.items()
+        },
+        "policies": {"invoke": {name: endpoint.invoke_policy_arn for name, endpoint in made.items()}},
+    }
+
+
+def live_versions(stack: str) -> dict[str, str]:
+    """Model → ARN of its live version; models without one are left out."""
+    found = aws.ssm.get_parameters_by_path(path=pointer_prefix(stack).rstrip("/"), recursive=True)
+    pointers = dict(zip(found.names, found.values, strict=True))
+    return {
+        name.split("/")[-2]: value
+        for name, value in sorted(pointers.items())
+        if name.endswith("/live") and value != NO_VERSION
+    }
+
+
+def _endpoint(plan: Plan, model: Model, base: Base, live: Mapping[str, str]) -> Endpoint:
+    serving = model.serving
+    args: EndpointArgs = {
+        "model": model.name,
+        "artifacts_bucket": base.lake.artifacts_bucket,
+        "kms_key_arn": base.lake.kms_key_arn,
+        "tags": {**plan.tags, **plan.tags_of(model)},
+    }
+    if base.image.repository_arns:
+        args["repository_arns"] = list(base.image.repository_arns)
+    if model.name in live:
+        args["model_package_arn"] = live[model.name]
+    if serving.mode == "realtime":
+        args["instances"] = {
+            "instance_type": serving.instance_type,
+            "instance_count": serving.min_replicas,
+        }
+        args["capture"] = {
+            "uri": pulumi.Output.format("s3://{0}/captured/{1}/", base.lake.artifacts_bucket, model.name)
+        }
+    else:
+        args["memory_mib"] = serving.memory_mib
+        args["max_concurrency"] = serving.max_concurrency
+    return Endpoint(f"endpoint-{model.name}", args)
