@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 if TYPE_CHECKING:
     import datetime
 
+    from types_boto3_cloudwatch import CloudWatchClient
     from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_glue import GlueClient
     from types_boto3_s3 import S3Client
@@ -81,6 +82,12 @@ class Clients:
     def sagemaker_runtime(self) -> "SageMakerRuntimeClient":
         """The endpoints. Fails fast: a caller waits for the answer."""
         client: SageMakerRuntimeClient = self.client("sagemaker-runtime", connect_timeout=2, read_timeout=60)
+        return client
+
+    @cached_property
+    def cloudwatch(self) -> "CloudWatchClient":
+        """Metrics."""
+        client: CloudWatchClient = self.client("cloudwatch")
         return client
 
     @cached_property
