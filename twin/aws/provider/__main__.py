@@ -12,9 +12,10 @@ def main() -> int:
     engine = os.getppid()
     isolate_environment()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the engine decides; it sends Cancel, then SIGTERM
-    from twin.aws.provider.server import serve
+    from twin.aws.provider.servicer import Provider
+    from twin.providers.server import serve
 
-    return serve(engine)
+    return serve(engine, Provider)
 
 
 if __name__ == "__main__":

@@ -15,9 +15,9 @@ from twin.aws.provider import schema
 from twin.aws.provider.clients import Cloud, is_missing
 from twin.aws.provider.names import AutoName
 from twin.aws.provider.operation import Operation
-from twin.aws.provider.problems import Problems
 from twin.aws.provider.shapes import Mapper
 from twin.aws.provider.tagging import Tagging
+from twin.providers.problems import Problems
 
 State = dict[str, Any]
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from twin.aws.provider.problems import Problems, join
 from twin.loopback import require_loopback
+from twin.providers.problems import Problems, join
 from twin.wire import UNKNOWN
 
 DEFAULT_REGION: Final = "us-east-1"

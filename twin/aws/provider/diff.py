@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, Literal, NamedTuple
 
 from twin.aws.provider import documents
-from twin.aws.provider.problems import index, join
 from twin.aws.provider.schema import ObjectType, Type, list_item, map_item, nested
+from twin.providers.problems import index, join
 from twin.wire import UNKNOWN, Archive, Asset
 
 Kind = Literal["ADD", "DELETE", "UPDATE"]

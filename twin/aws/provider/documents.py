@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from twin.aws.provider.problems import Problems
+from twin.providers.problems import Problems
 
 _LISTS: Final = frozenset({"Action", "NotAction", "Resource", "NotResource"})
 _STATEMENT_KEYS: Final = frozenset(

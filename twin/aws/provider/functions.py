@@ -11,8 +11,8 @@ from twin.aws.provider.clients import Cloud, is_missing
 from twin.aws.provider.configuration import Configuration
 from twin.aws.provider.operation import Operation
 from twin.aws.provider.policy_document import policy_document
-from twin.aws.provider.problems import Problems
 from twin.aws.provider.tagging import from_pairs
+from twin.providers.problems import Problems
 
 _NAMES_OF_REGIONS: Final[Mapping[str, str]] = {
     "us-east-1": "US East (N. Virginia)",

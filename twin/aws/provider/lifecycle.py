@@ -15,7 +15,7 @@ from twin.aws.provider.configuration import Configuration
 from twin.aws.provider.diff import Change
 from twin.aws.provider.names import Naming
 from twin.aws.provider.operation import Operation
-from twin.aws.provider.problems import Problems
+from twin.providers.problems import Problems
 from twin.wire import UNKNOWN
 
 _REGION: Final = re.compile(r"^[a-z]{2}(-[a-z]+)+-\d$")

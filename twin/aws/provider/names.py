@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from twin.aws.provider.problems import Problems
+from twin.providers.problems import Problems
 
 _DIGITS: Final = 7
 _AUTOMATIC: Final = re.compile(rf"-[0-9a-f]{{{_DIGITS}}}$")

@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from twin.aws.provider.problems import Problems, index
+from twin.providers.problems import Problems, index
 
 _VERSION: Final = "2012-10-17"
 _FIELDS: Final = frozenset(

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from twin.aws.provider.problems import Problems, index, join
+from twin.providers.problems import Problems, index, join
 from twin.wire import UNKNOWN, Archive, Asset
 
 Type = str | dict[str, Any]

@@ -3,26 +3,25 @@
 import hashlib
 import json
 import os
-import sys
 import threading
-import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import grpc
-from google.protobuf import any_pb2, empty_pb2
-from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
+from google.protobuf import empty_pb2
+from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
 from twin import wire
 from twin.aws.provider import assets, configuration, schema
-from twin.aws.provider.adapter import Adapter, State
+from twin.aws.provider.adapter import Adapter
 from twin.aws.provider.clients import CALL_ERRORS, Cloud, Effect, effect, explain
 from twin.aws.provider.configuration import Configuration
 from twin.aws.provider.lifecycle import Lifecycle, Resource
 from twin.aws.provider.names import Naming
-from twin.aws.provider.problems import Problems
 from twin.aws.provider.registry import adapter_for
+from twin.providers.problems import Problems
+from twin.providers.rpc import KINDS, InitFailedError, add_failures, plain, reported, type_of
 from twin.wire import PLAIN, UNKNOWN, Secret
 
 OPERATION_KEY: Final = "stagecraft-operation"
@@ -30,22 +29,6 @@ OPERATION_KEY: Final = "stagecraft-operation"
 
 _Context = grpc.ServicerContext
 _MODE: Final = provider_pb2.CheckRequest.AutonamingOptions.Mode
-_KINDS: Final = {
-    ("ADD", False): provider_pb2.PropertyDiff.ADD,
-    ("ADD", True): provider_pb2.PropertyDiff.ADD_REPLACE,
-    ("DELETE", False): provider_pb2.PropertyDiff.DELETE,
-    ("DELETE", True): provider_pb2.PropertyDiff.DELETE_REPLACE,
-    ("UPDATE", False): provider_pb2.PropertyDiff.UPDATE,
-    ("UPDATE", True): provider_pb2.PropertyDiff.UPDATE_REPLACE,
-}
-
-
-class InitFailedError(Exception):
-    """The resource exists, but is not complete."""
-
-    def __init__(self, identifier: str, state: State, inputs: State, reason: str) -> None:
-        super().__init__(reason)
-        self.identifier, self.state, self.inputs, self.reason = identifier, state, inputs, reason
 
 
 class Provider(provider_pb2_grpc.ResourceProviderServicer):
@@ -86,17 +69,17 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
 
     def CheckConfig(self, request: Any, context: _Context) -> Any:  # noqa: N802
         """Checks the provider's inputs."""
-        inputs = _plain(request.news)
+        inputs = plain(request.news)
         problems = Problems()
         configuration.parse(inputs, problems)
         response = provider_pb2.CheckResponse(inputs=request.news)
-        _add_failures(response, problems)
+        add_failures(response, problems)
         return response
 
     def DiffConfig(self, request: Any, context: _Context) -> Any:  # noqa: N802
         """A change of region moves every resource: the provider is replaced; anything else is an update."""
-        olds = _plain(request.old_inputs) or _plain(request.olds)
-        news = _plain(request.news)
+        olds = plain(request.old_inputs) or plain(request.olds)
+        news = plain(request.news)
         changed = sorted(name for name in {*olds, *news} if olds.get(name) != news.get(name))
         replaces = [name for name in changed if name == "region" and news.get(name) is not UNKNOWN]
         response = provider_pb2.DiffResponse(
@@ -107,14 +90,14 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         )
         for name in changed:
             kind = "ADD" if name not in olds else "DELETE" if name not in news else "UPDATE"
-            response.detailedDiff[name].kind = _KINDS[kind, name in replaces]
+            response.detailedDiff[name].kind = KINDS[kind, name in replaces]
             response.detailedDiff[name].inputDiff = True
         return response
 
     def Configure(self, request: Any, context: _Context) -> Any:  # noqa: N802
         """Takes the configuration and finds the cloud, which must be on this machine."""
         with _reported(context):
-            inputs = _plain(request.args)
+            inputs = plain(request.args)
             if not inputs and request.variables:
                 inputs = {key.split(":")[-1]: value for key, value in request.variables.items()}
             problems = Problems()
@@ -135,11 +118,11 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         with _reported(context):
             problems = Problems()
             adapter = _adapter(request.urn, request.type)
-            news, olds = _plain(request.news), _plain(request.olds)
+            news, olds = plain(request.news), plain(request.olds)
             if adapter is None:
                 response = provider_pb2.CheckResponse(inputs=request.news)
-                problems.add("", _not_emulated(_type_of(request.urn, request.type)))
-                _add_failures(response, problems)
+                problems.add("", _not_emulated(type_of(request.urn, request.type)))
+                add_failures(response, problems)
                 return response
             naming = Naming(
                 olds=olds,
@@ -150,7 +133,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             )
             inputs = self._lives.check(adapter, request.urn, news, naming, problems)
             response = provider_pb2.CheckResponse(inputs=wire.to_struct(inputs, PLAIN))
-            _add_failures(response, problems)
+            add_failures(response, problems)
             return response
 
     def Diff(self, request: Any, context: _Context) -> Any:  # noqa: N802
@@ -160,8 +143,8 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             difference = self._lives.diff(
                 adapter,
                 request.urn,
-                _plain(request.old_inputs) or _plain(request.olds),
-                _plain(request.news),
+                plain(request.old_inputs) or plain(request.olds),
+                plain(request.news),
                 tuple(request.ignoreChanges),
             )
             response = provider_pb2.DiffResponse(
@@ -176,7 +159,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
                 hasDetailedDiff=True,
             )
             for change in difference.changes:
-                response.detailedDiff[change.path].kind = _KINDS[change.kind, change.replaces]
+                response.detailedDiff[change.path].kind = KINDS[change.kind, change.replaces]
                 response.detailedDiff[change.path].inputDiff = True
             return response
 
@@ -184,7 +167,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         """Creates a resource, or finishes a creation that was interrupted."""
         with _reported(context):
             adapter = _required_adapter(request.urn, request.type)
-            inputs = _plain(request.properties)
+            inputs = plain(request.properties)
             if request.preview:
                 state = self._lives.preview_create(adapter, inputs)
                 return provider_pb2.CreateResponse(properties=_outputs(adapter, state))
@@ -199,7 +182,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         """The resource as the cloud has it; an empty id says that it is gone."""
         with _reported(context), effect(Effect.known(request.urn)):
             adapter = _required_adapter(request.urn, request.type)
-            resource = Resource(request.id, _plain(request.properties), _plain(request.inputs))
+            resource = Resource(request.id, plain(request.properties), plain(request.inputs))
             found = self._lives.read(adapter, request.urn, resource)
             if found is None:
                 return provider_pb2.ReadResponse()
@@ -213,8 +196,8 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         """Changes a resource in place."""
         with _reported(context), effect(Effect.known(request.urn)):
             adapter = _required_adapter(request.urn, request.type)
-            news = _plain(request.news)
-            old = Resource(request.id, _plain(request.olds), _plain(request.old_inputs))
+            news = plain(request.news)
+            old = Resource(request.id, plain(request.olds), plain(request.old_inputs))
             if request.preview:
                 state = self._lives.preview_update(adapter, old, news)
             else:
@@ -225,7 +208,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         """Deletes a resource; one that is gone is deleted."""
         with _reported(context), effect(Effect.known(request.urn)):
             adapter = _required_adapter(request.urn, request.type)
-            resource = Resource(request.id, _plain(request.properties), _plain(request.old_inputs))
+            resource = Resource(request.id, plain(request.properties), plain(request.old_inputs))
             self._lives.delete(adapter, request.urn, resource)
         return empty_pb2.Empty()
 
@@ -242,12 +225,12 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
                 raise ValueError(
                     f"{request.tok} is not emulated by the twin; pass the value in by configuration instead"
                 )
-            arguments = _plain(request.args)
+            arguments = plain(request.args)
             lookup = Lookup(self._reachable, self._configuration, arguments, problems)
             answer = run(lookup)
             if problems:
                 failed = provider_pb2.InvokeResponse()
-                _add_failures(failed, problems)
+                add_failures(failed, problems)
                 return failed
             response = provider_pb2.InvokeResponse()
             getattr(response, "return").CopyFrom(wire.to_struct(answer))
@@ -276,12 +259,6 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         return self._cloud
 
 
-def _plain(struct: Any) -> State:
-    """Properties without marks of secrecy; unknown values stay UNKNOWN."""
-    values: Mapping[str, Any] = wire.unwrap(wire.from_struct(struct)).value
-    return dict(values)
-
-
 def _outputs(adapter: Adapter, state: Mapping[str, Any]) -> Any:
     secret = adapter.described.secret
     marked = {
@@ -292,18 +269,14 @@ def _outputs(adapter: Adapter, state: Mapping[str, Any]) -> Any:
     return wire.to_struct(marked)
 
 
-def _type_of(urn: str, given: str) -> str:
-    return given or urn.split("::")[2].rsplit("$", 1)[-1]
-
-
 def _adapter(urn: str, given: str) -> Adapter | None:
-    return adapter_for(_type_of(urn, given))
+    return adapter_for(type_of(urn, given))
 
 
 def _required_adapter(urn: str, given: str) -> Adapter:
     found = _adapter(urn, given)
     if found is None:
-        raise ValueError(_not_emulated(_type_of(urn, given)))
+        raise ValueError(_not_emulated(type_of(urn, given)))
     return found
 
 
@@ -312,11 +285,6 @@ def _not_emulated(token: str) -> str:
         f"{token} is not emulated by the twin; leave it out of the local stack (switch the capability off "
         "in its configuration), or deploy the stack to an account with the pulumi CLI"
     )
-
-
-def _add_failures(response: Any, problems: Problems) -> None:
-    for path, reason in problems:
-        response.failures.add(property=path, reason=reason)
 
 
 def _digest(urn: str, inputs: Mapping[str, Any]) -> str:
@@ -340,38 +308,8 @@ def _check_account(parsed: Configuration, account: str) -> None:
 
 @contextmanager
 def _reported(context: _Context) -> Iterator[None]:
-    """Turns errors into the status that Pulumi's engine shows; only a bug shows a traceback, on stderr."""
-    try:
-        yield
-    except InitFailedError as failed:
-        _abort_with_init_failure(context, failed)
-    except CALL_ERRORS as error:
-        context.abort(grpc.StatusCode.UNKNOWN, explain(error))
-    except (ValueError, OSError) as error:
-        context.abort(grpc.StatusCode.UNKNOWN, str(error))
-    except Exception as error:
-        traceback.print_exc(file=sys.stderr)
-        context.abort(grpc.StatusCode.INTERNAL, f"the twin's AWS provider has a bug: {error!r}")
-
-
-class _Status:
-    """A gRPC status with details; `abort_with_status` wants the attributes."""
-
-    def __init__(self, code: Any, details: str, status: Any) -> None:
-        self.code, self.details = code, details
-        self.trailing_metadata = (("grpc-status-details-bin", status.SerializeToString()),)
-
-
-def _abort_with_init_failure(context: _Context, failed: InitFailedError) -> NoReturn:
-    detail = provider_pb2.ErrorResourceInitFailed(
-        id=failed.identifier,
-        properties=wire.to_struct(failed.state, PLAIN),
-        inputs=wire.to_struct(failed.inputs, PLAIN),
-        reasons=[failed.reason],
-    )
-    packed = any_pb2.Any(type_url="type.googleapis.com/pulumirpc.ErrorResourceInitFailed")
-    packed.value = detail.SerializeToString()
-    code = grpc.StatusCode.UNKNOWN
-    status = status_pb2.Status(code=code.value[0], message=failed.reason, details=[packed])
-    abort: Callable[[Any], NoReturn] = context.abort_with_status
-    abort(_Status(code, failed.reason, status))
+    with reported(context, "the twin's AWS provider"):
+        try:
+            yield
+        except CALL_ERRORS as error:
+            raise ValueError(explain(error)) from error

@@ -16,8 +16,8 @@ from typing import Any, Final
 from botocore.model import ListShape, MapShape, OperationModel, ServiceModel, Shape, StructureShape
 
 from twin.aws.provider import documents
-from twin.aws.provider.problems import Problems, index, join
 from twin.aws.provider.schema import ObjectType, Type, list_item, map_item, nested
+from twin.providers.problems import Problems, index, join
 from twin.wire import UNKNOWN
 
 NOT_SENT: Final = ""

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from twin.aws.provider import assets, diff, documents, schema
 from twin.aws.provider.names import AutoName, Naming
 from twin.aws.provider.policy_document import policy_document
-from twin.aws.provider.problems import Problems, index, join
 from twin.aws.provider.registry import adapter_for, all_tokens
 from twin.aws.provider.shapes import Mapper, member_for
+from twin.providers.problems import Problems, index, join
 from twin.wire import Archive, Asset
 
 SCALARS = st.one_of(st.text(max_size=5), st.integers(-9, 9), st.booleans())

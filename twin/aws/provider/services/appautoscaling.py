@@ -10,7 +10,7 @@ from twin.aws.provider.clients import is_not_emulated
 from twin.aws.provider.diff import is_zero
 from twin.aws.provider.names import AutoName
 from twin.aws.provider.operation import Operation
-from twin.aws.provider.problems import Problems
+from twin.providers.problems import Problems
 
 _SERVICE: Final = "application-autoscaling"
 _NAMING: Final[Mapping[str, str]] = {

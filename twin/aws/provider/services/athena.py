@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 from twin.aws.provider.adapter import Declared, State
 from twin.aws.provider.names import AutoName
 from twin.aws.provider.operation import Operation
-from twin.aws.provider.problems import Problems
 from twin.aws.provider.tagging import Tagging
+from twin.providers.problems import Problems
 
 _LEAST_CUTOFF = 10 * 1024 * 1024
 

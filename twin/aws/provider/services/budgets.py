@@ -7,8 +7,8 @@ from typing import Any, ClassVar, Final
 from twin.aws.provider.adapter import Adapter, State, found
 from twin.aws.provider.names import AutoName
 from twin.aws.provider.operation import Operation
-from twin.aws.provider.problems import Problems
 from twin.aws.provider.tagging import Tagging
+from twin.providers.problems import Problems
 
 _END: Final = "2087-06-15_00:00"
 _NAME: Final = re.compile(r"^[^:\\]{1,100}$")

@@ -9,9 +9,9 @@ from twin.aws.provider.adapter import Declared, State, listed
 from twin.aws.provider.clients import code_of
 from twin.aws.provider.names import AutoName
 from twin.aws.provider.operation import Operation
-from twin.aws.provider.problems import Problems
 from twin.aws.provider.shapes import NOT_SENT
 from twin.aws.provider.tagging import Tagging, from_pairs
+from twin.providers.problems import Problems
 
 _SELECTORS: Final = frozenset({"advancedEventSelectors", "eventSelectors"})
 _MATCHES: Final[Mapping[str, str]] = {

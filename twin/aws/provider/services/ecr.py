@@ -9,8 +9,8 @@ from twin.aws.provider.adapter import Adapter, Declared, State
 from twin.aws.provider.adapter import found as answer_of
 from twin.aws.provider.names import AutoName
 from twin.aws.provider.operation import Operation
-from twin.aws.provider.problems import Problems
 from twin.aws.provider.tagging import Tagging
+from twin.providers.problems import Problems
 from twin.wire import UNKNOWN
 
 _EXCLUDING: Final = frozenset({"IMMUTABLE_WITH_EXCLUSION", "MUTABLE_WITH_EXCLUSION"})

@@ -8,8 +8,8 @@ from twin.aws.provider import documents
 from twin.aws.provider.adapter import Declared, State
 from twin.aws.provider.names import AutoName
 from twin.aws.provider.operation import Operation
-from twin.aws.provider.problems import Problems
 from twin.aws.provider.tagging import Tagging
+from twin.providers.problems import Problems
 from twin.wire import UNKNOWN
 
 _NAME: Final = re.compile(r"^[^A-Z\r\n]{1,255}$")

@@ -9,8 +9,8 @@ from twin.aws.provider.adapter import Adapter, Declared, State, found, listed
 from twin.aws.provider.clients import missing_is_fine
 from twin.aws.provider.names import AutoName
 from twin.aws.provider.operation import Operation
-from twin.aws.provider.problems import Problems
 from twin.aws.provider.tagging import Tagging, as_pairs, from_pairs
+from twin.providers.problems import Problems
 
 _NAME: Final = re.compile(r"^[\w+=,.@-]+$")
 _PATH: Final = re.compile(r"^/([!-~]+/)?$")

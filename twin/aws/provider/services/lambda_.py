@@ -8,9 +8,9 @@ from twin.aws.provider import assets
 from twin.aws.provider.adapter import Adapter, Declared, State, found
 from twin.aws.provider.names import AutoName
 from twin.aws.provider.operation import Operation
-from twin.aws.provider.problems import Problems
 from twin.aws.provider.shapes import NOT_SENT
 from twin.aws.provider.tagging import Tagging
+from twin.providers.problems import Problems
 from twin.wire import Archive, Asset
 
 _CODE: Final = frozenset({"code", "imageUri", "s3Bucket", "s3Key", "s3ObjectVersion"})

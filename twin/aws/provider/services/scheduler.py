@@ -8,9 +8,9 @@ from typing import Any, ClassVar, Final
 from twin.aws.provider.adapter import Declared, State
 from twin.aws.provider.names import AutoName
 from twin.aws.provider.operation import Operation
-from twin.aws.provider.problems import Problems
 from twin.aws.provider.tagging import Tagging
 from twin.aws.provider.waiting import wait_until
+from twin.providers.problems import Problems
 from twin.wire import UNKNOWN
 
 _RATE: Final = re.compile(r"^rate\((\d+) (minute|minutes|hour|hours|day|days)\)$")

@@ -13,8 +13,8 @@ from twin.aws.provider.clients import is_missing
 from twin.aws.provider.diff import is_zero
 from twin.aws.provider.names import AutoName
 from twin.aws.provider.operation import Operation
-from twin.aws.provider.problems import Problems
 from twin.aws.provider.tagging import Tagging, from_pairs
+from twin.providers.problems import Problems
 
 _NAME: Final = re.compile(r"^[\w/+=.@-]+$", re.ASCII)
 _CURRENT: Final = "AWSCURRENT"

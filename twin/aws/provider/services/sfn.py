@@ -8,9 +8,9 @@ from twin.aws.provider import documents
 from twin.aws.provider.adapter import Adapter, Declared, State, found, listed
 from twin.aws.provider.names import AutoName
 from twin.aws.provider.operation import Operation
-from twin.aws.provider.problems import Problems
 from twin.aws.provider.tagging import Tagging
 from twin.aws.provider.waiting import wait_until
+from twin.providers.problems import Problems
 
 _NAME: Final = re.compile(r"^[\w-]{1,80}$", re.ASCII)
 _TAGGING: Final = Tagging(resource="resourceArn", tags="tags", keys="tagKeys", pair=("key", "value"))

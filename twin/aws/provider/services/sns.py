@@ -7,8 +7,8 @@ from twin.aws.provider import documents
 from twin.aws.provider.adapter import Adapter, State, found
 from twin.aws.provider.names import AutoName
 from twin.aws.provider.operation import Operation
-from twin.aws.provider.problems import Problems
 from twin.aws.provider.tagging import Tagging, as_pairs
+from twin.providers.problems import Problems
 from twin.wire import UNKNOWN
 
 _TOPIC: Final[Mapping[str, str]] = {

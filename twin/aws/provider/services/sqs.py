@@ -11,8 +11,8 @@ from twin.aws.provider.adapter import Adapter, State
 from twin.aws.provider.clients import is_missing
 from twin.aws.provider.names import AutoName
 from twin.aws.provider.operation import Operation
-from twin.aws.provider.problems import Problems
 from twin.aws.provider.tagging import Tagging
+from twin.providers.problems import Problems
 from twin.wire import UNKNOWN
 
 _ATTRIBUTES: Final[Mapping[str, str]] = {

@@ -7,8 +7,8 @@ from typing import Any, Final
 from twin.aws.provider.adapter import Adapter, State, found
 from twin.aws.provider.names import AutoName
 from twin.aws.provider.operation import Operation
-from twin.aws.provider.problems import Problems
 from twin.aws.provider.tagging import Tagging
+from twin.providers.problems import Problems
 from twin.wire import UNKNOWN
 
 _NAME: Final = re.compile(r"^/?[\w.-]+(/[\w.-]+)*$")

@@ -6,7 +6,6 @@ from typing import Any, ClassVar, Final
 from twin.aws.provider.adapter import State
 from twin.aws.provider.clients import Cloud
 from twin.aws.provider.operation import Operation
-from twin.aws.provider.problems import Problems
 from twin.aws.provider.services.ec2.cidr import check_block, same_block
 from twin.aws.provider.services.ec2.permissions import (
     ALL_PROTOCOLS,
@@ -16,6 +15,7 @@ from twin.aws.provider.services.ec2.permissions import (
     protocol_name,
 )
 from twin.aws.provider.services.ec2.resource import Ec2Resource, check_exactly_one, tag_specifications
+from twin.providers.problems import Problems
 
 _OTHERS: Final[Mapping[str, str]] = {
     "cidrIpv4": "cidrBlocks",

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from twin.aws.provider.operation import Operation
-from twin.aws.provider.problems import Problems
 from twin.aws.provider.tagging import Tagging
 from twin.aws.provider.waiting import wait_until
+from twin.providers.problems import Problems
 
 TAGGING: Final = Tagging(resource="resourceArn", tags="tags", keys="tagKeys", pair=None)
 ENABLED: Final = "ENABLED"

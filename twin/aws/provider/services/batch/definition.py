@@ -10,8 +10,8 @@ from twin.aws.provider.adapter import Adapter, State
 from twin.aws.provider.diff import is_zero
 from twin.aws.provider.names import AutoName
 from twin.aws.provider.operation import Operation
-from twin.aws.provider.problems import Problems
 from twin.aws.provider.services.batch.common import TAGGING, check_name
+from twin.providers.problems import Problems
 
 _DOCUMENTS: Final[Mapping[str, str]] = {
     "containerProperties": "ContainerProperties",

@@ -8,7 +8,6 @@ from twin.aws.provider.adapter import Adapter, State
 from twin.aws.provider.diff import is_zero
 from twin.aws.provider.names import AutoName
 from twin.aws.provider.operation import Operation
-from twin.aws.provider.problems import Problems
 from twin.aws.provider.services.batch.common import (
     TAGGING,
     check_name,
@@ -17,6 +16,7 @@ from twin.aws.provider.services.batch.common import (
     remove,
     settle,
 )
+from twin.providers.problems import Problems
 from twin.wire import UNKNOWN
 
 _CALL: Final = "DescribeComputeEnvironments"

@@ -6,7 +6,6 @@ from typing import Any, ClassVar, Final
 from twin.aws.provider.adapter import Adapter, State
 from twin.aws.provider.names import AutoName
 from twin.aws.provider.operation import Operation
-from twin.aws.provider.problems import Problems
 from twin.aws.provider.services.batch.common import (
     TAGGING,
     check_name,
@@ -15,6 +14,7 @@ from twin.aws.provider.services.batch.common import (
     remove,
     settle,
 )
+from twin.providers.problems import Problems
 from twin.wire import UNKNOWN
 
 _CALL: Final = "DescribeJobQueues"

@@ -7,9 +7,9 @@ from twin.aws.provider import documents
 from twin.aws.provider.adapter import Adapter, Declared, State, found, listed
 from twin.aws.provider.names import AutoName
 from twin.aws.provider.operation import Operation
-from twin.aws.provider.problems import Problems
 from twin.aws.provider.shapes import NOT_SENT
 from twin.aws.provider.tagging import Tagging, from_pairs
+from twin.providers.problems import Problems
 from twin.wire import UNKNOWN
 
 _PERIODS: Final = (10, 20, 30)

@@ -7,8 +7,8 @@ from typing import Any, ClassVar, Final
 from twin.aws.provider.adapter import Adapter, Declared, State, found
 from twin.aws.provider.names import AutoName
 from twin.aws.provider.operation import Operation
-from twin.aws.provider.problems import Problems
 from twin.aws.provider.tagging import Tagging
+from twin.providers.problems import Problems
 
 _RETENTIONS: Final = (
     *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731),

@@ -3,7 +3,7 @@
 import ipaddress
 from typing import Any
 
-from twin.aws.provider.problems import Problems
+from twin.providers.problems import Problems
 
 
 def check_block(

@@ -5,7 +5,6 @@ from typing import Any, ClassVar, Final
 
 from twin.aws.provider.adapter import Adapter, State
 from twin.aws.provider.operation import Operation
-from twin.aws.provider.problems import Problems
 from twin.aws.provider.services.ec2.resource import (
     Ec2Resource,
     check_exactly_one,
@@ -14,6 +13,7 @@ from twin.aws.provider.services.ec2.resource import (
     unsuccessful,
 )
 from twin.aws.provider.waiting import wait_until
+from twin.providers.problems import Problems
 
 _LISTS: Final[Mapping[str, str]] = {
     "routeTableIds": "RouteTableIds",

@@ -7,7 +7,6 @@ from typing import Any, ClassVar, Final
 from twin.aws.provider.adapter import State
 from twin.aws.provider.clients import Cloud
 from twin.aws.provider.operation import Operation
-from twin.aws.provider.problems import Problems
 from twin.aws.provider.services.ec2.resource import (
     Ec2Resource,
     check_exactly_one,
@@ -15,6 +14,7 @@ from twin.aws.provider.services.ec2.resource import (
     tag_specifications,
     unsuccessful,
 )
+from twin.providers.problems import Problems
 from twin.wire import UNKNOWN
 
 _LOGGED: Final[Mapping[str, str]] = {

@@ -5,7 +5,6 @@ from typing import Any, ClassVar, Final
 
 from twin.aws.provider.adapter import State
 from twin.aws.provider.operation import Operation
-from twin.aws.provider.problems import Problems
 from twin.aws.provider.services.ec2.resource import (
     Ec2Resource,
     check_conflicts,
@@ -13,6 +12,7 @@ from twin.aws.provider.services.ec2.resource import (
     tag_specifications,
 )
 from twin.aws.provider.waiting import wait_until
+from twin.providers.problems import Problems
 
 _NAT_GONE: Final = frozenset({"deleted", "failed"})
 

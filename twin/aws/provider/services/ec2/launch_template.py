@@ -10,7 +10,6 @@ from twin.aws.provider.adapter import State
 from twin.aws.provider.clients import Cloud
 from twin.aws.provider.names import AutoName
 from twin.aws.provider.operation import Operation
-from twin.aws.provider.problems import Problems
 from twin.aws.provider.services.ec2.resource import (
     Ec2Resource,
     check_conflicts,
@@ -20,6 +19,7 @@ from twin.aws.provider.services.ec2.resource import (
     tag_specifications,
 )
 from twin.aws.provider.tagging import from_pairs
+from twin.providers.problems import Problems
 
 _DATA: Final = "RequestLaunchTemplateData"
 _ANSWERED: Final = "ResponseLaunchTemplateData"

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from twin.aws.provider.problems import Problems
 from twin.aws.provider.services.ec2.cidr import check_block
 from twin.aws.provider.services.ec2.resource import check_range, entries, given
+from twin.providers.problems import Problems
 
 ALL_PROTOCOLS: Final = "-1"
 NUMBERS: Final[Mapping[str, str]] = {"1": "icmp", "6": "tcp", "17": "udp", "58": "icmpv6"}

@@ -8,8 +8,8 @@ from botocore.exceptions import ClientError
 from twin.aws.provider.adapter import Adapter, State
 from twin.aws.provider.clients import Cloud, code_of, is_missing
 from twin.aws.provider.operation import Operation
-from twin.aws.provider.problems import Problems
 from twin.aws.provider.tagging import Tagging, as_pairs, from_pairs
+from twin.providers.problems import Problems
 from twin.wire import UNKNOWN
 
 TAGGING: Final = Tagging(

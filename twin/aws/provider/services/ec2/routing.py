@@ -7,7 +7,6 @@ from typing import Any, ClassVar, Final
 
 from twin.aws.provider.adapter import Adapter, State
 from twin.aws.provider.operation import Operation
-from twin.aws.provider.problems import Problems
 from twin.aws.provider.services.ec2.cidr import check_block, same_block
 from twin.aws.provider.services.ec2.resource import (
     Ec2Resource,
@@ -16,6 +15,7 @@ from twin.aws.provider.services.ec2.resource import (
     entries,
     filtered,
 )
+from twin.providers.problems import Problems
 from twin.wire import unwrap
 
 _TARGETS: Final[Mapping[str, str]] = {

@@ -7,7 +7,6 @@ from twin.aws.provider.adapter import State
 from twin.aws.provider.clients import Cloud, Effect, effect
 from twin.aws.provider.names import AutoName
 from twin.aws.provider.operation import Operation
-from twin.aws.provider.problems import Problems
 from twin.aws.provider.services.ec2 import permissions
 from twin.aws.provider.services.ec2.permissions import Atom, check_description, check_inline
 from twin.aws.provider.services.ec2.resource import (
@@ -17,6 +16,7 @@ from twin.aws.provider.services.ec2.resource import (
     tag_specifications,
 )
 from twin.aws.provider.tagging import from_pairs
+from twin.providers.problems import Problems
 from twin.wire import unwrap
 
 _DIRECTIONS: Final[Mapping[str, tuple[str, str]]] = {

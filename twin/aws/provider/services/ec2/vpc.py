@@ -5,7 +5,6 @@ from typing import Any, ClassVar, Final
 
 from twin.aws.provider.adapter import State
 from twin.aws.provider.operation import Operation
-from twin.aws.provider.problems import Problems
 from twin.aws.provider.services.ec2.cidr import check_block, same_block
 from twin.aws.provider.services.ec2.resource import (
     Ec2Resource,
@@ -13,6 +12,7 @@ from twin.aws.provider.services.ec2.resource import (
     filtered,
     given,
 )
+from twin.providers.problems import Problems
 from twin.wire import UNKNOWN
 
 _VPC_ATTRIBUTES: Final[Mapping[str, str]] = {

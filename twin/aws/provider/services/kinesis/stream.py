@@ -7,9 +7,9 @@ from typing import Any, ClassVar, Final
 from twin.aws.provider.adapter import Adapter, State, found
 from twin.aws.provider.names import AutoName
 from twin.aws.provider.operation import Operation
-from twin.aws.provider.problems import Problems
 from twin.aws.provider.tagging import Tagging
 from twin.aws.provider.waiting import wait_until
+from twin.providers.problems import Problems
 
 _NAME: Final = re.compile(r"^[\w.-]{1,128}$", re.ASCII)
 _NEW_RETENTION_HOURS: Final = 24

@@ -10,8 +10,8 @@ from twin.aws.provider.adapter import Adapter, State
 from twin.aws.provider.clients import is_missing
 from twin.aws.provider.names import AutoName
 from twin.aws.provider.operation import Operation
-from twin.aws.provider.problems import Problems
 from twin.aws.provider.tagging import as_pairs, from_pairs
+from twin.providers.problems import Problems
 
 _NAME: Final = re.compile(r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")
 _ADDRESS: Final = re.compile(r"^\d+\.\d+\.\d+\.\d+$")

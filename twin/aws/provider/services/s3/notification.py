@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 from twin.aws.provider.adapter import Adapter, State
 from twin.aws.provider.clients import is_missing
 from twin.aws.provider.operation import Operation
-from twin.aws.provider.problems import Problems
+from twin.providers.problems import Problems
 
 _TARGETS: Final[Mapping[str, tuple[str, str, str]]] = {
     "lambdaFunctions": ("LambdaFunctionConfigurations", "lambdaFunctionArn", "LambdaFunctionArn"),

@@ -14,8 +14,8 @@ from twin.aws.provider.adapter import Adapter, State
 from twin.aws.provider.clients import is_missing
 from twin.aws.provider.names import AutoName
 from twin.aws.provider.operation import Operation
-from twin.aws.provider.problems import Problems
 from twin.aws.provider.tagging import as_pairs, from_pairs
+from twin.providers.problems import Problems
 from twin.wire import UNKNOWN, Archive, Asset
 
 _SETTINGS: Final[Mapping[str, str]] = {

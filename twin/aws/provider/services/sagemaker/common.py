@@ -6,9 +6,9 @@ from typing import Any, ClassVar, Final
 
 from twin.aws.provider.adapter import Declared, State, found
 from twin.aws.provider.operation import Operation
-from twin.aws.provider.problems import Problems
 from twin.aws.provider.tagging import Tagging
 from twin.aws.provider.waiting import wait_until
+from twin.providers.problems import Problems
 
 TAGGING: Final = Tagging(add="add_tags", remove="delete_tags", read="list_tags")
 _S3: Final = re.compile(r"^s3://[^/]+")

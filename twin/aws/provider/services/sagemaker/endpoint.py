@@ -6,9 +6,9 @@ from typing import Any, ClassVar, Final
 from twin.aws.provider.adapter import State
 from twin.aws.provider.names import AutoName
 from twin.aws.provider.operation import Operation
-from twin.aws.provider.problems import Problems
 from twin.aws.provider.schema import nested
 from twin.aws.provider.services.sagemaker.common import SageMakerResource
+from twin.providers.problems import Problems
 
 _POLICIES: Final = ("blueGreenUpdatePolicy", "rollingUpdatePolicy")
 

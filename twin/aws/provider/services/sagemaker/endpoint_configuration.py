@@ -8,8 +8,8 @@ from twin.aws.provider.adapter import State
 from twin.aws.provider.diff import is_zero
 from twin.aws.provider.names import AutoName
 from twin.aws.provider.operation import Operation
-from twin.aws.provider.problems import Problems
 from twin.aws.provider.services.sagemaker.common import SageMakerResource, check_s3
+from twin.providers.problems import Problems
 from twin.wire import UNKNOWN
 
 _MEMORY_STEPS: Final = (1024, 2048, 3072, 4096, 5120, 6144)

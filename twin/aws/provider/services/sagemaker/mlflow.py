@@ -5,8 +5,8 @@ from typing import Any, ClassVar
 
 from twin.aws.provider.names import AutoName
 from twin.aws.provider.operation import Operation
-from twin.aws.provider.problems import Problems
 from twin.aws.provider.services.sagemaker.common import SageMakerResource, check_s3
+from twin.providers.problems import Problems
 
 
 class MlflowApp(SageMakerResource):

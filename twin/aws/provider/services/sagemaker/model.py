@@ -6,8 +6,8 @@ from typing import Any, ClassVar, Final
 from twin.aws.provider.diff import is_zero
 from twin.aws.provider.names import AutoName
 from twin.aws.provider.operation import Operation
-from twin.aws.provider.problems import Problems
 from twin.aws.provider.services.sagemaker.common import SageMakerResource, check_s3
+from twin.providers.problems import Problems
 from twin.wire import UNKNOWN
 
 _MOST_CONTAINERS: Final = 15

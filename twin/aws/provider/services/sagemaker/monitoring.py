@@ -6,8 +6,8 @@ from typing import Any, ClassVar, Final
 
 from twin.aws.provider.names import AutoName
 from twin.aws.provider.operation import Operation
-from twin.aws.provider.problems import Problems
 from twin.aws.provider.services.sagemaker.common import SageMakerResource, check_s3
+from twin.providers.problems import Problems
 
 _HOURLY: Final = re.compile(r"^cron\(0 \S+ \? \* \* \*\)$")
 _CONFIG: Final = "monitoringScheduleConfig"
