@@ -122,6 +122,24 @@ def execution_of(cloud: Cloud, machine: dict[str, Any]) -> str:
     return started
 
 
+def test_a_queues_messages_reach_their_function(cloud: Cloud) -> None:
+    cloud.client("s3").create_bucket(Bucket="results")
+    sqs = cloud.client("sqs")
+    url = sqs.create_queue(QueueName="work")["QueueUrl"]
+    function = create(cloud, "store")
+    source = "arn:aws:sqs:us-east-1:123456789012:work"
+    cloud.client("lambda").create_event_source_mapping(FunctionName=function, EventSourceArn=source)
+    sqs.send_message(QueueUrl=url, MessageBody="hello")
+
+    def stored() -> list[str]:
+        listed = cloud.client("s3").list_objects_v2(Bucket="results").get("Contents", [])
+        return [each["Key"] for each in listed]
+
+    wait_for(stored, ["from-function"])
+    body = cloud.client("s3").get_object(Bucket="results", Key="from-function")["Body"].read()
+    assert [each["body"] for each in json.loads(body)["Records"]] == ["hello"]
+
+
 @pytest.mark.slow
 def test_an_execution_calls_functions_and_services_and_is_kept(cloud: Cloud) -> None:
     arn = create(cloud, "echo")

@@ -86,7 +86,11 @@ class FunctionRunner:
         when_imported("moto.awslambda_simple.models", self._patch_backend)
 
     def _patch_function(self, module: Any) -> None:
-        def invoke(function: Any, body: str, *_headers: Any) -> tuple[str, bool, str]:
+        # moto names its arguments in one place and not in another.
+        def invoke(
+            function: Any, body: str, request_headers: Any = None, response_headers: Any = None
+        ) -> tuple[str, bool, str]:
+            del request_headers, response_headers
             self.queue(_described(function), body.encode())
             return "", False, ""
 
@@ -94,8 +98,14 @@ class FunctionRunner:
 
     def _patch_backend(self, module: Any) -> None:
         def invoke(
-            backend: Any, function_name: str, qualifier: str | None, body: Any, *_headers: Any
+            backend: Any,
+            function_name: str,
+            qualifier: str | None,
+            body: Any,
+            headers: Any = None,
+            response_headers: Any = None,
         ) -> bytes:
+            del headers, response_headers
             function = backend.get_function(function_name, qualifier)
             self.queue(_described(function), body if isinstance(body, bytes) else str(body or "{}").encode())
             return b""
