@@ -86,26 +86,17 @@ class FunctionRunner:
         when_imported("moto.awslambda_simple.models", self._patch_backend)
 
     def _patch_function(self, module: Any) -> None:
-        # moto names its arguments in one place and not in another.
-        def invoke(
-            function: Any, body: str, request_headers: Any = None, response_headers: Any = None
-        ) -> tuple[str, bool, str]:
-            del request_headers, response_headers
+        def invoke(function: Any, body: str, *_headers: Any, **_named: Any) -> tuple[str, bool, str]:
             self.queue(_described(function), body.encode())
             return "", False, ""
 
         module.LambdaFunction.invoke = invoke
 
     def _patch_backend(self, module: Any) -> None:
+        # moto hands the headers over by name in some places and by order in others.
         def invoke(
-            backend: Any,
-            function_name: str,
-            qualifier: str | None,
-            body: Any,
-            headers: Any = None,
-            response_headers: Any = None,
+            backend: Any, function_name: str, qualifier: str | None, body: Any, *_headers: Any, **_named: Any
         ) -> bytes:
-            del headers, response_headers
             function = backend.get_function(function_name, qualifier)
             self.queue(_described(function), body if isinstance(body, bytes) else str(body or "{}").encode())
             return b""
