@@ -672,6 +672,57 @@ CLOUDWATCH = [
         label="queries",
     ),
     Sample(
+        "aws:cloudwatch/metricAlarm:MetricAlarm",
+        {
+            "comparisonOperator": "GreaterThanUpperThreshold",
+            "evaluationPeriods": 3,
+            "thresholdMetricId": "usual",
+            "metricQueries": [
+                {"id": "usual", "expression": "ANOMALY_DETECTION_BAND(calls, 3)", "returnData": True},
+                {
+                    "id": "calls",
+                    "returnData": True,
+                    "metric": {
+                        "metricName": "Invocations",
+                        "namespace": "AWS/SageMaker",
+                        "period": 300,
+                        "stat": "Sum",
+                        "dimensions": {"EndpointName": "it", "VariantName": "live"},
+                    },
+                },
+            ],
+        },
+        {"evaluationPeriods": 5},
+        label="anomaly",
+    ),
+    Sample(
+        "aws:cloudwatch/compositeAlarm:CompositeAlarm",
+        lambda made: {
+            "alarmName": "it",
+            "alarmDescription": "it",
+            "alarmRule": f'ALARM("{made["a"].id}") AND NOT OK("{made["a"].id}")',
+            "alarmActions": [f"arn:aws:sns:us-east-1:{ACCOUNT}:it"],
+            "actionsSuppressor": {"alarm": made["a"].id, "waitPeriod": 60, "extensionPeriod": 120},
+            "tags": {"a": "b"},
+        },
+        {"alarmRule": "FALSE", "actionsSuppressor": None},
+        {
+            "a": (
+                "aws:cloudwatch/metricAlarm:MetricAlarm",
+                {
+                    "comparisonOperator": "GreaterThanThreshold",
+                    "evaluationPeriods": 1,
+                    "metricName": "Errors",
+                    "namespace": "AWS/Lambda",
+                    "period": 60,
+                    "statistic": "Sum",
+                    "threshold": 1,
+                },
+            )
+        },
+        {"alarmName": "other"},
+    ),
+    Sample(
         "aws:cloudwatch/dashboard:Dashboard",
         {"dashboardName": "it", "dashboardBody": '{"widgets": []}'},
         {"dashboardBody": '{"widgets": [{"type": "text", "properties": {"markdown": "x"}}]}'},

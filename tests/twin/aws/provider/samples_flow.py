@@ -94,6 +94,21 @@ FLOW = [
         importable=False,
     ),
     Sample(
+        "aws:appautoscaling/scheduledAction:ScheduledAction",
+        lambda made: {
+            **SCALED,
+            "name": "evening",
+            "resourceId": made["s"].state["resourceId"],
+            "schedule": "cron(0 20 ? * MON-FRI *)",
+            "timezone": "Europe/Berlin",
+            "scalableTargetAction": {"minCapacity": 1, "maxCapacity": 2},
+        },
+        {"schedule": "cron(0 21 ? * MON-FRI *)", "scalableTargetAction": {"minCapacity": 1}},
+        {"t": TABLE, "s": TARGET},
+        {"name": "other"},
+        importable=False,
+    ),
+    Sample(
         "aws:appautoscaling/policy:Policy",
         lambda made: {
             **SCALED,

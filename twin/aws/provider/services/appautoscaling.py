@@ -199,3 +199,61 @@ class Policy(_Scaled):
         if found:
             op.id = name
         return {**found, "name": name} if found else {}
+
+
+class ScheduledAction(_Scaled):
+    """When a target's least and most change; its id is `name-namespace-thing`, as officially."""
+
+    token = "aws:appautoscaling/scheduledAction:ScheduledAction"
+    create_shapes = ("PutScheduledAction.input",)
+    rename: ClassVar[Mapping[str, str]] = {"arn": "ScheduledActionARN", "name": "ScheduledActionName"}
+    in_place = frozenset({"endTime", "scalableTargetAction", "schedule", "startTime", "timezone"})
+    defaults: ClassVar[Mapping[str, Any]] = {"timezone": "UTC"}
+    auto_name = AutoName(max_length=255)
+
+    def check(self, op: Operation, inputs: Mapping[str, Any], problems: Problems) -> None:
+        """One of the kinds of schedule; a least that is at most the most."""
+        super().check(op, inputs, problems)
+        schedule = inputs.get("schedule")
+        if isinstance(schedule, str) and not schedule.startswith(("at(", "cron(", "rate(")):
+            problems.add("schedule", f"{schedule!r} is no schedule", 'such as "cron(0 20 ? * MON-FRI *)"')
+        action = inputs.get("scalableTargetAction")
+        if isinstance(action, dict):
+            least, most = action.get("minCapacity"), action.get("maxCapacity")
+            if least is None and most is None:
+                problems.add("scalableTargetAction", "changes nothing", "give minCapacity or maxCapacity")
+            if isinstance(least, int) and isinstance(most, int) and least > most:
+                said = f"{least} is above maxCapacity ({most})"
+                problems.add("scalableTargetAction.minCapacity", said, "give at most as much")
+
+    def _request(self, op: Operation, inputs: State) -> dict[str, Any]:
+        return self.request(op, "PutScheduledAction.input", inputs)
+
+    def create(self, op: Operation, inputs: State) -> State | None:
+        """Puts the action."""
+        op.call("PutScheduledAction", self._request(op, inputs))
+        op.id = "-".join(inputs[name] for name in ("name", "serviceNamespace", "resourceId"))
+        return None
+
+    def read(self, op: Operation, known: State) -> State | None:
+        """Finds the action by its names."""
+        if not known.get("serviceNamespace"):
+            return None
+        names = {**self.named(known), "ScheduledActionNames": [known["name"]]}
+        found = op.call("DescribeScheduledActions", names)["ScheduledActions"]
+        if not found:
+            return None
+        return self.properties(op, "ScheduledAction", found[0])
+
+    def update(self, op: Operation, olds: State, news: State, changed: frozenset[str]) -> None:
+        """Puts the action again."""
+        op.call("PutScheduledAction", self._request(op, news))
+
+    def delete(self, op: Operation, known: State) -> None:
+        """Deletes the action."""
+        if self.read(op, known) is not None:
+            op.call("DeleteScheduledAction", {**self.named(known), "ScheduledActionName": known["name"]})
+
+    def parse_id(self, op: Operation, identifier: str) -> State:
+        """An id alone does not tell the dimension."""
+        return {}

@@ -1,6 +1,6 @@
 """Pulumi's module `cloudwatch`: CloudWatch's alarms and dashboards, CloudWatch Logs, EventBridge."""
 
-from twin.aws.provider.services.cloudwatch.alarms import Dashboard, MetricAlarm
+from twin.aws.provider.services.cloudwatch.alarms import CompositeAlarm, Dashboard, MetricAlarm
 from twin.aws.provider.services.cloudwatch.events import EventArchive, EventBus, EventRule, EventTarget
 from twin.aws.provider.services.cloudwatch.logs import (
     LogGroup,
@@ -11,6 +11,7 @@ from twin.aws.provider.services.cloudwatch.logs import (
 )
 
 __all__ = [
+    "CompositeAlarm",
     "Dashboard",
     "EventArchive",
     "EventBus",

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Final
 
+from twin.aws import alarm_rule
 from twin.aws.provider import documents
 from twin.aws.provider.adapter import Adapter, Declared, State, found, listed
 from twin.aws.provider.names import AutoName
@@ -13,6 +14,9 @@ from twin.providers.problems import Problems
 from twin.wire import UNKNOWN
 
 _PERIODS: Final = (10, 20, 30)
+_HOUR: Final = 3_600
+_DAY: Final = 86_400
+_WEEK: Final = 7 * _DAY
 
 
 class MetricAlarm(Declared):
@@ -66,12 +70,13 @@ class MetricAlarm(Declared):
             problems.add(
                 "treatMissingData", f"{treat!r} is not allowed", "missing, ignore, breaching, notBreaching"
             )
+        _check_range(inputs, problems)
         returned = [each.get("returnData") for each in listed(queries) if isinstance(each, dict)]
         complete = len(returned) == len(listed(queries)) and UNKNOWN not in returned
-        if returned and complete and returned.count(True) != 1:
-            problems.add(
-                "metricQueries", f"{returned.count(True)} return data", "exactly one must: the one judged"
-            )
+        banded = inputs.get("thresholdMetricId") is not None
+        if returned and complete and returned.count(True) != 1 + banded:
+            wanted = "two must: the metric and its band" if banded else "exactly one must: the one judged"
+            problems.add("metricQueries", f"{returned.count(True)} return data", wanted)
 
     def parameters(self, op: Operation, call: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Adds the queries, whose shape is CloudWatch's own."""
@@ -100,6 +105,24 @@ class MetricAlarm(Declared):
     def named(self, known: Mapping[str, Any], key: Mapping[str, str] | None = None) -> dict[str, Any]:
         """The calls take a list of names."""
         return {"AlarmNames": [known["name"]]}
+
+
+def _check_range(inputs: Mapping[str, Any], problems: Problems) -> None:
+    """What an alarm looks back over is limited, and the metrics of an expression share one period."""
+    metrics = [each.get("metric") for each in listed(inputs.get("metricQueries")) if isinstance(each, dict)]
+    given = [inputs.get("period"), *(each.get("period") for each in metrics if isinstance(each, dict))]
+    seconds = sorted({each for each in given if isinstance(each, int)})
+    if len(seconds) > 1:
+        problems.add(
+            "metricQueries", f"periods differ: {seconds}", "give all metrics of an alarm the same one"
+        )
+    periods = inputs.get("evaluationPeriods")
+    if not seconds or not isinstance(periods, int):
+        return
+    most = _WEEK if seconds[0] >= _HOUR else _DAY
+    if seconds[0] * periods > most:
+        said = f"{periods} periods of {seconds[0]} s are too long"
+        problems.add("evaluationPeriods", said, f"period times evaluationPeriods is at most {most} s")
 
 
 def _query(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -161,6 +184,69 @@ def _dimensions(pairs: Iterable[Mapping[str, Any]] | None) -> dict[str, str] | N
 
 def _present(values: State) -> State:
     return {name: value for name, value in values.items() if value is not None}
+
+
+class CompositeAlarm(Declared):
+    """An alarm on the states of others; its id is its name."""
+
+    token = "aws:cloudwatch/compositeAlarm:CompositeAlarm"
+    service = "cloudwatch"
+    create_call = update_call = "PutCompositeAlarm"
+    read_call, result = "DescribeAlarms", "CompositeAlarms"
+    delete_call = "DeleteAlarms"
+    rename: ClassVar[Mapping[str, str]] = {"arn": "AlarmArn", "actionsSuppressor": NOT_SENT}
+    handled = frozenset({"actionsSuppressor"})
+    in_place = frozenset({"actionsSuppressor"})
+    fixed = frozenset({"actionsEnabled"})  # Terraform's provider, and so Pulumi's, makes it anew for that
+    key: ClassVar[Mapping[str, str]] = {"AlarmNames": "alarmName"}
+    id_property = "alarmName"
+    defaults: ClassVar[Mapping[str, Any]] = {"actionsEnabled": True}
+    tagging = Tagging(resource="ResourceARN")
+
+    def check(self, op: Operation, inputs: Mapping[str, Any], problems: Problems) -> None:
+        """The rule can be read; a suppressor comes with both its times."""
+        rule = inputs.get("alarmRule")
+        if isinstance(rule, str) and (said := alarm_rule.problem(rule)):
+            problems.add("alarmRule", said, 'combine ALARM("name"), OK("name"), NOT, AND, OR and brackets')
+
+    def parameters(self, op: Operation, call: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Adds the suppressor, which is three parameters of the call."""
+        parameters = super().parameters(op, call, inputs)
+        suppressor = inputs.get("actionsSuppressor")
+        if suppressor:
+            parameters |= {member: suppressor[name] for member, name in _SUPPRESSOR.items()}
+        return parameters
+
+    def update(self, op: Operation, olds: State, news: State, changed: frozenset[str]) -> None:
+        """Puts the whole alarm again; tags are not part of that."""
+        if changed - {"tags"}:
+            inputs = {name: value for name, value in news.items() if name != "tags"}
+            op.call(self.update_call, self.parameters(op, self.update_call, inputs))
+
+    def adjust(self, op: Operation, state: State, data: Mapping[str, Any]) -> None:
+        """The suppressor as one property again."""
+        for name in ("okActions", "alarmActions", "insufficientDataActions"):
+            state[name] = state.get(name) or None
+        state["actionsEnabled"] = data.get("ActionsEnabled", True)
+        known = data.get("ActionsSuppressor")
+        state["actionsSuppressor"] = (
+            {name: data[member] for member, name in _SUPPRESSOR.items()} if known else None
+        )
+
+    def described_in(self, op: Operation, answer: Mapping[str, Any]) -> tuple[Any, str]:
+        """The answer lists composite alarms only when it is asked for them by name."""
+        return super().described_in(op, {"CompositeAlarms": answer.get("CompositeAlarms") or []})
+
+    def named(self, known: Mapping[str, Any], key: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """The calls take a list of names."""
+        return {"AlarmNames": [known["alarmName"]]}
+
+
+_SUPPRESSOR: Final[Mapping[str, str]] = {
+    "ActionsSuppressor": "alarm",
+    "ActionsSuppressorExtensionPeriod": "extensionPeriod",
+    "ActionsSuppressorWaitPeriod": "waitPeriod",
+}
 
 
 class Dashboard(Adapter):
