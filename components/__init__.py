@@ -7,6 +7,7 @@ from components.endpoint import Endpoint, EndpointArgs
 from components.feature_store import FeatureStore, FeatureStoreArgs
 from components.image_repository import ImageRepository, ImageRepositoryArgs
 from components.model_registry import ModelRegistry, ModelRegistryArgs
+from components.monitoring import Monitoring, MonitoringArgs
 from components.network import Network, NetworkArgs
 
 COMPONENTS = (
@@ -17,6 +18,7 @@ COMPONENTS = (
     FeatureStore,
     ImageRepository,
     ModelRegistry,
+    Monitoring,
     Network,
 )
 """Every component of the package, by name."""
@@ -37,6 +39,8 @@ __all__ = [
     "ImageRepositoryArgs",
     "ModelRegistry",
     "ModelRegistryArgs",
+    "Monitoring",
+    "MonitoringArgs",
     "Network",
     "NetworkArgs",
 ]

@@ -1,7 +1,7 @@
 """Endpoint: a model's live version, answering."""
 
 import re
-from typing import Final, NotRequired, TypedDict
+from typing import Any, Final, NotRequired, TypedDict
 
 import pulumi
 import pulumi_aws as aws
@@ -10,13 +10,16 @@ from components import iam, naming
 from components.checks import NAME, NAME_REMEDY, Problems
 from components.context import current_cloud, declared_outputs, scope
 from components.encryption import data_key
+from components.endpoint_scaling import EndpointScaling, check_scaling, scale
 from components.logs import RETENTION_DAYS, log_group
 
 VARIANT: Final = "live"
+CANDIDATE: Final = "candidate"
 MEMORY_STEPS: Final = (1024, 2048, 3072, 4096, 5120, 6144)
 """Memory sizes that serverless endpoints come in, MiB."""
 DEFAULT_MEMORY_MIB: Final = 2048
 DEFAULT_MAX_CONCURRENCY: Final = 5
+DEFAULT_INSTANCE_COUNT: Final = 2
 DEFAULT_LOG_DAYS: Final = 30
 _PACKAGE_ARN: Final = re.compile(r"arn:aws[a-z-]*:sagemaker:[a-z0-9-]+:\d{12}:model-package/.+")
 _INSTANCE: Final = re.compile(r"ml\.[a-z0-9-]+\.[a-z0-9]+")
@@ -40,8 +43,24 @@ class DataCapture(TypedDict):
     """Share of requests; from 1 to 100. Default: 10."""
 
 
+class Candidate(TypedDict):
+    """A second version beside the live one, on machines of its own."""
+
+    model_package_arn: pulumi.Input[str]
+    """Registered, approved version."""
+    percent: int
+    """Its share of requests, from 1 to 99; of a shadow the share that it gets copies of, from 1 to 100."""
+    shadow: NotRequired[bool]
+    """Whether it only gets copies, and nobody its answers. Default: false."""
+    instance_count: NotRequired[int]
+    """Machines; from 1 to 100. Default: as many as the live one."""
+
+
 class EndpointAlarms(TypedDict):
-    """When to tell people that the endpoint is not well."""
+    """When to tell people that the endpoint is not well: plain limits, for an endpoint without Monitoring.
+
+    Monitoring watches what was promised instead; give one or the other, or people hear of everything twice.
+    """
 
     topic_arn: pulumi.Input[str]
     """Topic to tell."""
@@ -68,6 +87,10 @@ class EndpointArgs(TypedDict):
     """Requests that the serverless endpoint answers at once; from 1 to 200. Default: 5."""
     instances: NotRequired[InstanceHosting]
     """Machines of its own. Default: none; the endpoint is serverless and costs nothing while idle."""
+    scaling: NotRequired[EndpointScaling]
+    """How its machines follow requests. Default: they do not; needs `instances`. Serverless scales itself."""
+    candidate: NotRequired[Candidate]
+    """A second version, for a share of the requests or copies of them. Default: none; needs `instances`."""
     capture: NotRequired[DataCapture]
     """Keeps requests and answers. Default: not; needs `instances`."""
     environment: NotRequired[dict[str, pulumi.Input[str]]]
@@ -161,23 +184,13 @@ class Endpoint(pulumi.ComponentResource):
     def _endpoint(self, role: aws.iam.Role, policy: aws.iam.RolePolicy) -> pulumi.Output[str | None]:
         if "model_package_arn" not in self._args:
             return pulumi.Output.from_input(None)
-        model = aws.sagemaker.Model(
-            f"{self._name}-model",
-            execution_role_arn=role.arn,
-            enable_network_isolation="instances" in self._args,
-            containers=[
-                aws.sagemaker.ModelContainerArgs(
-                    model_package_name=self._args["model_package_arn"],
-                    environment=self._args.get("environment", {}),
-                )
-            ],
-            tags=self._tags,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[policy]),
-        )
+        model = self._model("model", self._args["model_package_arn"], role, policy)
+        production, shadows = self._variants(model, role, policy)
         configuration = aws.sagemaker.EndpointConfiguration(
             f"{self._name}-configuration",
             kms_key_arn=self._key,
-            production_variants=[self._variant(model)],
+            production_variants=production,
+            shadow_production_variants=shadows,
             data_capture_config=self._capture(),
             tags=self._tags,
             opts=self._options,
@@ -189,10 +202,79 @@ class Endpoint(pulumi.ComponentResource):
             tags=self._tags,
             opts=self._options,
         )
+        self._scale(endpoint.name)
         return endpoint.arn.apply(lambda arn: arn)
 
+    def _model(
+        self, name: str, version: pulumi.Input[str], role: aws.iam.Role, policy: aws.iam.RolePolicy
+    ) -> aws.sagemaker.Model:
+        return aws.sagemaker.Model(
+            f"{self._name}-{name}",
+            execution_role_arn=role.arn,
+            enable_network_isolation="instances" in self._args,
+            containers=[
+                aws.sagemaker.ModelContainerArgs(
+                    model_package_name=version, environment=self._args.get("environment", {})
+                )
+            ],
+            tags=self._tags,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[policy]),
+        )
+
+    def _least(self) -> int:
+        return int(self._args["instances"].get("instance_count", DEFAULT_INSTANCE_COUNT))
+
+    def _scale(self, endpoint: pulumi.Output[str]) -> None:
+        if "scaling" not in self._args:
+            return
+        # A shadow keeps the machines that it is given: nobody waits for what it answers.
+        scaled = [VARIANT]
+        if "candidate" in self._args and not self._args["candidate"].get("shadow", False):
+            scaled.append(CANDIDATE)
+        for variant in scaled:
+            scale(
+                self,
+                self._name if variant == VARIANT else f"{self._name}-{variant}",
+                self._args["scaling"],
+                endpoint=endpoint,
+                variant=variant,
+                least=self._least() if variant == VARIANT else self._candidates(self._args["candidate"]),
+                tags=self._tags,
+            )
+
+    def _candidates(self, candidate: Candidate) -> int:
+        return int(candidate.get("instance_count", self._least()))
+
+    def _variants(
+        self, model: aws.sagemaker.Model, role: aws.iam.Role, policy: aws.iam.RolePolicy
+    ) -> tuple[
+        list[aws.sagemaker.EndpointConfigurationProductionVariantArgs],
+        list[aws.sagemaker.EndpointConfigurationShadowProductionVariantArgs] | None,
+    ]:
+        """What answers, and what only gets copies."""
+        if "candidate" not in self._args:
+            return [self._variant(model, 1)], None
+        candidate = self._args["candidate"]
+        second: Any = {
+            "variant_name": CANDIDATE,
+            "model_name": self._model("candidate-model", candidate["model_package_arn"], role, policy).name,
+            "instance_type": self._args["instances"]["instance_type"],
+            "initial_instance_count": self._candidates(candidate),
+        }
+        percent = float(candidate["percent"])
+        if candidate.get("shadow", False):
+            # The share of copies is the shadow's weight over that of what answers.
+            shadow = aws.sagemaker.EndpointConfigurationShadowProductionVariantArgs(
+                **second, initial_variant_weight=percent / 100
+            )
+            return [self._variant(model, 1)], [shadow]
+        weighed = aws.sagemaker.EndpointConfigurationProductionVariantArgs(
+            **second, initial_variant_weight=percent
+        )
+        return [self._variant(model, 100 - percent), weighed], None
+
     def _variant(
-        self, model: aws.sagemaker.Model
+        self, model: aws.sagemaker.Model, weight: float
     ) -> aws.sagemaker.EndpointConfigurationProductionVariantArgs:
         if "instances" in self._args:
             instances = self._args["instances"]
@@ -200,8 +282,8 @@ class Endpoint(pulumi.ComponentResource):
                 variant_name=VARIANT,
                 model_name=model.name,
                 instance_type=instances["instance_type"],
-                initial_instance_count=int(instances.get("instance_count", 2)),
-                initial_variant_weight=1,
+                initial_instance_count=self._least(),
+                initial_variant_weight=weight,
             )
         return aws.sagemaker.EndpointConfigurationProductionVariantArgs(
             variant_name=VARIANT,
@@ -334,6 +416,16 @@ def _check(name: str, args: EndpointArgs) -> None:
                 "instances.instanceType", instances["instance_type"], _INSTANCE, "must be like ml.m6i.large"
             )
             problems.between("instances.instanceCount", instances.get("instance_count"), 1, 100)
+            if "scaling" in args:
+                least = int(instances.get("instance_count", DEFAULT_INSTANCE_COUNT))
+                check_scaling(problems, args["scaling"], least=least)
+        if "candidate" in args:
+            _check_candidate(problems, args["candidate"])
+        for extra in ("candidate", "scaling"):
+            if extra in args and "instances" not in args:
+                problems.add(
+                    extra, "set", "serverless endpoints have one variant and scale themselves; give instances"
+                )
         if "capture" in args:
             problems.between("capture.samplingPercent", args["capture"].get("sampling_percent"), 1, 100, "%")
             if "instances" not in args:
@@ -341,3 +433,15 @@ def _check(name: str, args: EndpointArgs) -> None:
                     "capture", "set", "serverless endpoints capture no data; give instances, or leave it out"
                 )
     problems.raise_if_any()
+
+
+def _check_candidate(problems: Problems, candidate: Candidate) -> None:
+    problems.matches(
+        "candidate.modelPackageArn",
+        candidate["model_package_arn"],
+        _PACKAGE_ARN,
+        "must be the ARN of a model package; leave the candidate out while there is none",
+    )
+    most = 100 if candidate.get("shadow", False) else 99
+    problems.between("candidate.percent", candidate["percent"], 1, most, "%")
+    problems.between("candidate.instanceCount", candidate.get("instance_count"), 1, 100)

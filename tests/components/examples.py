@@ -28,6 +28,23 @@ def view(**changes: Any) -> dict[str, Any]:
     }
 
 
+def watched(**changes: Any) -> dict[str, Any]:
+    """A model of which everything is watched."""
+    model = {
+        "name": "churn",
+        "live": True,
+        "slo": {"availability": 99.9, "latency_p95_ms": 300},
+        "drift_threshold": 0.2,
+        "accuracy": {"metric": "f1", "limit": 0.8},
+        "max_calibration_error": 0.1,
+        "bias": {"attribute": "age_band", "max_disparity": 0.1},
+        "business": [{"metric": "conversionRate", "floor": 0.02}, {"metric": "returnOnCost"}],
+        "unit_cost": {"max_usd_per_thousand": 0.5},
+        **changes,
+    }
+    return {"endpoint_name": f"stagecraft-test-endpoint-{model['name']}", **model}
+
+
 def example(name: str) -> dict[str, Any]:
     """Inputs of a component, with everything switched on that it has."""
     examples: dict[str, dict[str, Any]] = {
@@ -63,6 +80,16 @@ def example(name: str) -> dict[str, Any]:
             "artifacts_bucket": "artifacts",
             "approval_emails": ["ml@example.com"],
             "mlflow": True,
+        },
+        "Monitoring": {
+            "models": [
+                watched(),
+                watched(name="ranking", serverless=False, vcpus=4, gpus=1, gateway=True),
+                {"name": "plain", "endpoint_name": "stagecraft-test-plain"},
+            ],
+            "views": [{"name": "activity"}],
+            "emails": ["on-call@example.com"],
+            "grafana_bucket": "artifacts",
         },
         "Network": {},
     }

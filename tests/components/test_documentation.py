@@ -1,4 +1,4 @@
-"""The examples of docs/components.md run."""
+"""The examples of the components' documentation run."""
 
 import re
 
@@ -7,7 +7,12 @@ import pytest
 from tests.components.recording import run
 from tests.stacks.files import ROOT
 
-EXAMPLES = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "components.md").read_text(), re.DOTALL)
+PAGES = ("components.md", "monitoring.md")
+EXAMPLES = [
+    example
+    for page in PAGES
+    for example in re.findall(r"```python\n(.*?)```", (ROOT / "docs" / page).read_text(), re.DOTALL)
+]
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=range(len(EXAMPLES)))

@@ -1,0 +1,1 @@
+"""What is watched, and how: objectives, alarms and dashboards as plain descriptions, before any resource."""
