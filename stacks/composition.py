@@ -7,6 +7,7 @@ import pulumi_aws as aws
 
 from stacks.parts.base import base_of, base_outputs
 from stacks.parts.costs import cost_guard, cost_outputs
+from stacks.parts.monitoring import monitoring, monitoring_outputs
 from stacks.parts.plan import Outputs, Plan, joined
 from stacks.parts.serving import endpoints, live_versions, serving_outputs
 from stacks.parts.training import training_outputs, training_pools
@@ -20,6 +21,7 @@ def deploy(settings: Settings, stack: str) -> Outputs:
     base = base_of(plan)
     pools = training_pools(plan, base)
     models = endpoints(plan, base, live)
+    watch = monitoring(plan, base, models, live)
     costs = cost_guard(plan, base)
     return joined(
         {
@@ -31,5 +33,6 @@ def deploy(settings: Settings, stack: str) -> Outputs:
         base_outputs(plan, base),
         training_outputs(pools),
         serving_outputs(base, models, live),
+        monitoring_outputs(watch),
         cost_outputs(costs),
     )

@@ -37,6 +37,7 @@ def cross_problems(
     complete = "feature_views" in parts
     for index, model in models.items():
         yield from _model(f"{namespace}:models[{index}]", model, list(views.values()) if complete else None)
+    yield from _watched(namespace, parts, models)
     yield from _room(namespace, parts, models)
     yield from _budgets(namespace, parts, models)
     yield from _stage(namespace, parts)
@@ -153,6 +154,39 @@ def _release(path: str, model: "Model") -> Iterator[Problem]:
     steps = model.release.canary_percent
     if any(later <= earlier for earlier, later in itertools.pairwise(steps)) or steps[-1] != 100:
         yield Problem(f"{path}.release.canaryPercent", steps, "must rise from step to step and end with 100")
+
+
+WATCHED_BY: Final = (
+    ("slo-alarms", "slo"),
+    ("monitors", "monitor.drift"),
+    ("monitors", "monitor.accuracy"),
+)
+"""Capability → what it needs each model to declare."""
+
+
+def _watched(namespace: str, parts: Mapping[str, Any], models: "Mapping[int, Model]") -> Iterator[Problem]:
+    """What a model does not promise cannot be watched; it is declared, not guessed."""
+    stage, switches = parts.get("stage"), parts.get("capabilities", {})
+    if stage is None:
+        return
+    on = stages.enabled(stage, switches)
+    for index, model in models.items():
+        for capability, setting in WATCHED_BY:
+            value: Any = model
+            for name in setting.split("."):
+                value = getattr(value, name)
+            if capability in on and value is None:
+                yield Problem(
+                    f"{namespace}:models[{index}].{setting}", None, f"is required where {capability} is on"
+                )
+        kpis = [kpi.metric for kpi in model.monitor.business]
+        for place, kpi in enumerate(kpis):
+            if kpi in kpis[:place]:
+                yield Problem(
+                    f"{namespace}:models[{index}].monitor.business[{place}].metric",
+                    kpi,
+                    "stands there twice; a figure has one floor",
+                )
 
 
 def _room(namespace: str, parts: Mapping[str, Any], models: "Mapping[int, Model]") -> Iterator[Problem]:

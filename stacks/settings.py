@@ -22,6 +22,8 @@ from stacks.machines import DEFAULT_MAX_VCPUS
 from stacks.problems import Problem, SettingsError, did_you_mean
 
 NAMESPACE: Final = "stagecraft"
+DEFAULT_RUNBOOKS: Final = "docs/runbooks"
+"""This repository's own; every kind of alarm has one."""
 DEFAULT_IMAGE: Final = "0.1.0"
 """The tag of the platform image that a release of Stagecraft is built with."""
 
@@ -80,6 +82,17 @@ class FeatureField(_Section):
     label: bool = False
 
 
+class DataWatch(_Section):
+    """When a view's data is no longer what it was."""
+
+    max_age_hours: Annotated[float, Field(gt=0, le=8760)] | None = None
+    """Hours without news."""
+    min_row_ratio: Fraction | None = None
+    """Rows of a window over what is usual."""
+    max_null_rise: Fraction | None = None
+    """Rise of a column's share of empty values."""
+
+
 class FeatureView(_Section):
     """Features of one kind of entity."""
 
@@ -92,6 +105,7 @@ class FeatureView(_Section):
     fields: Annotated[list[FeatureField], Field(min_length=1)]
     max_bad_fraction: Fraction | None = None
     duplicates: Literal["quarantine", "fail"] | None = None
+    watch: DataWatch = DataWatch()
 
 
 class Training(_Section):
@@ -120,6 +134,9 @@ class Serving(_Section):
     ] = "ml.m6i.large"
     min_replicas: Annotated[int, Field(ge=1, le=100)] = 1
     max_replicas: Annotated[int, Field(ge=1, le=100)] | None = None
+    """Default: twice `min_replicas`."""
+    requests_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] = 600
+    """Requests that one replica should get; more replicas come above it."""
     fallback: Literal["none", "last-good", "default-answer"] = "none"
 
 
@@ -150,12 +167,35 @@ class Bias(_Section):
     max_disparity: Fraction
 
 
+class Calibration(_Section):
+    """When a model is surer than it is right."""
+
+    max_error: Annotated[float, Field(gt=0, le=1)]
+
+
+class Business(_Section):
+    """A business figure of a model."""
+
+    metric: Literal["conversionRate", "retentionRate", "revenuePerPrediction", "returnOnCost"]
+    floor: float | None = None
+    """The least that is good. Default: what is usual for it."""
+
+
+class UnitCost(_Section):
+    """What predictions may cost."""
+
+    max_usd_per_thousand: Dollars
+
+
 class Monitor(_Section):
     """What a live model is watched for."""
 
     drift: Drift | None = None
     accuracy: Accuracy | None = None
     bias: Bias | None = None
+    calibration: Calibration | None = None
+    business: list[Business] = []
+    unit_cost: UnitCost | None = None
 
 
 class Release(_Section):
@@ -215,6 +255,13 @@ class Settings(_Section):
         ),
     ] = DEFAULT_IMAGE
     notify: Annotated[list[Email], Field(max_length=10)] = []
+    runbooks_url: Annotated[
+        str,
+        Field(
+            pattern=r"^(https://[^\s]+|[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*)$",
+            description="an https:// address, or a folder of the repository such as docs/runbooks",
+        ),
+    ] = DEFAULT_RUNBOOKS
     capabilities: dict[str, bool] = {}
     max_vcpus: Annotated[int, Field(ge=1, le=10000)] = DEFAULT_MAX_VCPUS
     data_loss: Literal["allow", "refuse"] = "refuse"
@@ -310,7 +357,8 @@ def _parse(raw: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
         try:
             parts[name] = TypeAdapter(annotation).validate_python(value)
         except pydantic.ValidationError as error:
-            problems.extend(explain(error, path, annotation, value))
+            # The rebuilt annotation has the field's bounds, and not what it says of itself.
+            problems.extend(explain(error, path, Annotated[annotation, field], value))
         items[name] = _valid_items(field.annotation, value)
     problems.extend(cross_problems(NAMESPACE, parts, items))
     return parts, problems

@@ -166,6 +166,6 @@ def _view_output(view: str, base: Base) -> Outputs:
 
 def view_args(view: FeatureView) -> ViewArgs:
     """A view of the settings as the component takes it; what is not said stays unsaid."""
-    plain: Any = view.model_dump(exclude_none=True)
+    plain: Any = view.model_dump(exclude_none=True, exclude={"watch"})
     plain["fields"] = [field.model_dump(exclude_none=True, exclude_defaults=True) for field in view.fields]
     return plain  # type: ignore[no-any-return]  # both are made of the same names

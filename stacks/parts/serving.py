@@ -1,17 +1,27 @@
 """What answers: an endpoint a model, of the version that the registry's pointer names."""
 
 from collections.abc import Mapping
+from typing import Final
 
 import pulumi
 import pulumi_aws as aws
 
 from components import Endpoint
 from components.endpoint import EndpointArgs
+from components.endpoint_scaling import EndpointScaling
 from components.model_registry import NO_VERSION
 from components.naming import pointer_prefix
 from stacks.parts.base import Base
 from stacks.parts.plan import Outputs, Plan
 from stacks.settings import Model
+
+DEFAULT_GROWTH: Final = 2
+"""How many times its least replicas a model may have, where it does not say."""
+QUIET_FROM: Final = "cron(0 19 ? * MON-FRI *)"
+QUIET_UNTIL: Final = "cron(0 6 ? * MON-FRI *)"
+"""UTC; from Friday evening until Monday morning nothing wakes the machines."""
+FALLBACK_TAG: Final = "fallback"
+"""What users get while the model has no answer, told where policies and people look for it."""
 
 
 def endpoints(plan: Plan, base: Base, live: Mapping[str, str]) -> dict[str, Endpoint]:
@@ -55,13 +65,25 @@ def live_versions(stack: str) -> dict[str, str]:
     }
 
 
+def scaling_of(model: Model, *, production: bool) -> EndpointScaling:
+    """How a model's machines come and go; outside production they rest at night and at the weekend."""
+    serving = model.serving
+    scaling: EndpointScaling = {
+        "max_count": serving.max_replicas or serving.min_replicas * DEFAULT_GROWTH,
+        "requests_per_minute": serving.requests_per_minute,
+    }
+    if not production:
+        scaling["quiet_hours"] = {"start": QUIET_FROM, "end": QUIET_UNTIL}
+    return scaling
+
+
 def _endpoint(plan: Plan, model: Model, base: Base, live: Mapping[str, str]) -> Endpoint:
     serving = model.serving
     args: EndpointArgs = {
         "model": model.name,
         "artifacts_bucket": base.lake.artifacts_bucket,
         "kms_key_arn": base.lake.kms_key_arn,
-        "tags": {**plan.tags, **plan.tags_of(model)},
+        "tags": {**plan.tags, **plan.tags_of(model), FALLBACK_TAG: serving.fallback},
     }
     if base.image.repository_arns:
         args["repository_arns"] = list(base.image.repository_arns)
@@ -72,6 +94,7 @@ def _endpoint(plan: Plan, model: Model, base: Base, live: Mapping[str, str]) -> 
             "instance_type": serving.instance_type,
             "instance_count": serving.min_replicas,
         }
+        args["scaling"] = scaling_of(model, production=plan.settings.environment == "prod")
         args["capture"] = {
             "uri": pulumi.Output.format("s3://{0}/captured/{1}/", base.lake.artifacts_bucket, model.name)
         }
