@@ -75,9 +75,7 @@ def killed(start: World, command: str, point: int, folder: Path) -> World:
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(1, POINTS + 1))
 def test_killed_anywhere_the_next_up_reaches_the_same(story: Story, tmp_path: Path, part: int) -> None:
-    world = story.start.copy(tmp_path / "a world")
-    told = world.told("up", KILL_AT=str(max(1, part * story.points // (POINTS + 1))))
-    assert told == {}, "it was not killed"
+    world = killed(story.start, "up", part * story.points // (POINTS + 1), tmp_path)
     assert world.deserted(), world.processes()
     told = world.told("up")
     assert told["ok"], told["problems"]
