@@ -28,6 +28,12 @@ help: ## this list
 	$(UV) --require-hashes -r requirements-dev.lock
 	@touch $@
 
+# Feast holds older libraries than the jobs run on: its test has an environment of its own.
+.venv/.feast: requirements-feast.lock .venv/bin/uv
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv/feast
+	$(BIN)/uv pip install --quiet --python .venv/feast/bin/python --require-hashes -r requirements-feast.lock
+	@touch $@
+
 up: .venv/.up ## deploy the whole platform into the local twin and send a real data set through it
 	$(BIN)/stagecraft up --stack $(STACK) --yes
 	$(BIN)/stagecraft demo --stack $(STACK)
@@ -41,7 +47,7 @@ check: .venv/.up ## is the stack allowed? (make check STACK=prod)
 destroy: .venv/.up ## take the twin's environment down
 	$(BIN)/stagecraft destroy --stack $(STACK) --yes
 
-test: .venv/.dev lint ## everything: style, types, all tests
+test: .venv/.dev .venv/.feast lint ## everything: style, types, all tests
 	$(PYTEST)
 
 test-fast: .venv/.dev ## the tests that take seconds
@@ -66,5 +72,6 @@ lock: ## renew the lock files (names, versions and hashes; no addresses)
 	test -x $(BIN)/uv || $(MAKE) .venv/bin/uv
 	echo 'uv' | $(BIN)/uv pip compile - --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -o requirements-installer.lock
 	$(BIN)/uv pip compile pyproject.toml --extra twin --extra jobs --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -o requirements.lock
-	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -c requirements.lock -o requirements-dev.lock
+	$(BIN)/uv pip compile pyproject.toml --extra twin --extra jobs --extra reports --extra dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -c requirements.lock -o requirements-dev.lock
+	printf 'boto3\nfeast\n' | $(BIN)/uv pip compile - --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -o requirements-feast.lock
 	$(BIN)/uv pip compile platform_jobs/requirements.in --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -c requirements.lock -o platform_jobs/requirements.lock
