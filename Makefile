@@ -66,7 +66,7 @@ bench: .venv/.dev ## time the engine, the policies and the commands; JSON on std
 	$(BIN)/python -m tests.bench
 
 crds: .venv/.up ## renew the Kubernetes schemas of the pinned operators (needs Go)
-	$(BIN)/python -m twin.kubernetes.crds.renew
+	$(BIN)/python -m twin.kubernetes.renewal
 
 lock: ## renew the lock files (names, versions and hashes; no addresses)
 	test -x $(BIN)/uv || $(MAKE) .venv/bin/uv
