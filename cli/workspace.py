@@ -17,6 +17,8 @@ from twin.loopback import require_loopback
 
 CHECKOUT: Final = Path(__file__).resolve().parents[1]
 CLOUD_VARIABLE: Final = "STAGECRAFT_CLOUD"
+KUBERNETES_VARIABLE: Final = "STAGECRAFT_KUBERNETES"
+KUBECONFIG_VARIABLE: Final = "STAGECRAFT_KUBECONFIG"
 TWIN_STACK: Final = "local"
 _SCRATCH_IDLE_SECONDS: Final = 60
 _CLOUD_IDLE_SECONDS: Final = 600
@@ -29,6 +31,8 @@ class Workspace:
     project: Project
     stack: str
     home: Path
+    thrown_away: bool = False
+    """Whether it is a scratch copy, of which nothing stays."""
 
     @classmethod
     def find(cls, stack: str) -> "Workspace":
@@ -67,7 +71,7 @@ class Workspace:
 
     def scratch(self, home: Path) -> "Workspace":
         """The same stack in a twin that is thrown away."""
-        copy = replace(self, home=home)
+        copy = replace(self, home=home, thrown_away=True)
         # Its secrets open with the real stack's passphrase, not with the scratch home's.
         copy.__dict__["config"] = self.config
         return copy
@@ -87,7 +91,13 @@ class Workspace:
             config=self.config,
             files=self.files,
             plugin_folders=[CHECKOUT / "twin" / "bin"],
-            environment={CLOUD_VARIABLE: cloud, "STAGECRAFT_HOME": str(self.home)},
+            environment={
+                CLOUD_VARIABLE: cloud,
+                "STAGECRAFT_HOME": str(self.home),
+                KUBERNETES_VARIABLE: str(self.files.kubernetes),
+                # A plan, or a check, leaves a server alone: it is judged by schemas and records of its own.
+                **({KUBECONFIG_VARIABLE: ""} if self.thrown_away else {}),
+            },
             policy_packs=policy_packs() if packs else (),
             policy_config=self._policy_config(whole=whole) if packs else {},
         )

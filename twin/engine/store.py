@@ -65,6 +65,11 @@ class StackFiles:
         """The stack's own cloud."""
         return self.folder / "cloud"
 
+    @property
+    def kubernetes(self) -> Path:
+        """The objects of clusters that no server keeps."""
+        return self.folder / "kubernetes"
+
 
 def find_home(checkout: Path) -> Path:
     """Where stacks are kept: `STAGECRAFT_HOME`, else `.stagecraft` in the checkout."""

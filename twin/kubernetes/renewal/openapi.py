@@ -13,7 +13,9 @@ _FOLDER: Final = Path(__file__).parents[1] / "openapi"
 _PUBLISHED: Final = "api/openapi-spec/v3"
 _GENERATED: Final = "pkg/generated/openapi/zz_generated.openapi.go"
 _SERVED: Final = re.compile(r"^apis?__(?P<name>.+)_openapi\.json$")
-_OBJECT: Final = re.compile(r"^/apis?/(?:[^/]+/)?[^/]+/(?P<scope>namespaces/\{namespace\}/)?(?P<plural>[^/{]+)$")
+_OBJECT: Final = re.compile(
+    r"^/apis?/(?:[^/]+/)?[^/]+/(?P<scope>namespaces/\{namespace\}/)?(?P<plural>[^/{]+)$"
+)
 _INTERNAL: Final = "internal.apiserver.k8s.io"
 _FUNCTION: Final = re.compile(r"^func schema_k8sio_api_([a-z0-9]+)_(v[0-9a-z]+)_(\w+)\(")
 _PROPERTY: Final = re.compile(r'^\t{5}"([^"]+)": \{$')

@@ -1,0 +1,1 @@
+"""Checks of a manifest: its structure against its schema, its rules, and what it means to a server."""

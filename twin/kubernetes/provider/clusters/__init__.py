@@ -1,0 +1,1 @@
+"""Where objects live: a server on this machine, or records of the twin."""
