@@ -1,7 +1,7 @@
 """Reading what is to be judged outside of a deployment: a list of resources, or a Pulumi state file."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -97,9 +97,7 @@ def _from_list(entries: list[Any], reader: _Reader) -> list[Judged]:
             continue
         urn = str(entry.get("urn") or f"{_URN}{reader.stack}::{reader.project}::{kind}::{name}")
         kept.append((entry, kind, name, urn))
-    by_name: dict[str, str] = {}
-    for _, _, name, urn in kept:
-        by_name.setdefault(name, urn)
+    names = _Names((name, urn) for _, _, name, urn in kept)
     resources = []
     for entry, kind, name, urn in kept:
         resource = PolicyResource(
@@ -109,10 +107,10 @@ def _from_list(entries: list[Any], reader: _Reader) -> list[Judged]:
             properties=_decoded(entry.get("properties") or {}),
             options=_options(entry),
             provider=_provider(entry.get("provider")),
-            parent=_urn(entry.get("parent"), by_name),
-            dependencies=_urns(entry.get("dependencies"), by_name),
+            parent=next(iter(names.urns(entry.get("parent"), urn)), ""),
+            dependencies=names.urns(entry.get("dependencies"), urn),
             property_dependencies={
-                str(key): _urns(value, by_name)
+                str(key): names.urns(value, urn)
                 for key, value in _mapping(entry.get("propertyDependencies")).items()
             },
         )
@@ -141,9 +139,9 @@ def _from_state(entries: list[Any], reader: _Reader) -> list[Judged]:
             "options": _options(entry),
             "provider": providers.get(str(entry.get("provider"))),
             "parent": str(entry.get("parent") or ""),
-            "dependencies": _urns(entry.get("dependencies"), {}),
+            "dependencies": _texts(entry.get("dependencies")),
             "property_dependencies": {
-                str(key): _urns(value, {})
+                str(key): _texts(value)
                 for key, value in _mapping(entry.get("propertyDependencies")).items()
             },
         }
@@ -200,12 +198,25 @@ def _provider(value: Any) -> ProviderResource | None:
     return ProviderResource(kind, name, urn, _decoded(_mapping(value.get("properties"))))
 
 
-def _urn(value: Any, by_name: Mapping[str, str]) -> str:
-    return by_name.get(value, value) if isinstance(value, str) else ""
+class _Names:
+    """By what the entries of a list refer to each other: a URN, or a name, which different types may share."""
+
+    def __init__(self, entries: Iterable[tuple[str, str]]) -> None:
+        self._urns: dict[str, list[str]] = {}
+        for name, urn in entries:
+            self._urns.setdefault(name, []).append(urn)
+
+    def urns(self, value: Any, own: str) -> list[str]:
+        """The URNs that a reference may mean, one's own left out: a bucket and its policy may have one name."""
+        return [
+            urn for text in _texts(value) for urn in self._urns.get(text, [text]) if urn not in ("", own)
+        ]
 
 
-def _urns(value: Any, by_name: Mapping[str, str]) -> list[str]:
-    return [_urn(item, by_name) for item in value if isinstance(item, str)] if isinstance(value, list) else []
+def _texts(value: Any) -> list[str]:
+    """A list's strings; a single one counts as a list of one."""
+    items = value if isinstance(value, list) else [value]
+    return [item for item in items if isinstance(item, str)]
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

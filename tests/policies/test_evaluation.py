@@ -79,6 +79,18 @@ def test_a_list_may_name_what_it_depends_on_by_name_or_urn():
     assert second.inputs.property_dependencies == {"bucket": [URN]}
 
 
+def test_a_name_that_several_types_share_means_the_others():
+    block = resource("aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock", "raw")
+    judged = read_resources(
+        [
+            block | {"dependencies": "raw", "propertyDependencies": {"bucket": ["raw"]}},
+            resource(BUCKET, "raw"),
+        ]
+    )
+    assert judged[0].inputs.dependencies == [judged[1].inputs.urn]
+    assert judged[0].inputs.property_dependencies == {"bucket": [judged[1].inputs.urn]}
+
+
 def test_an_object_by_name_is_a_list():
     (only_one,) = read_resources({"raw": {"type": BUCKET, "properties": {"bucket": UNKNOWN}}})
     assert (only_one.inputs.name, only_one.inputs.properties) == ("raw", {"bucket": NOT_KNOWN})
