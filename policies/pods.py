@@ -51,6 +51,11 @@ class PodTemplate:
         return self.containers + self.spec.blocks("initContainers")
 
     @property
+    def every_process(self) -> list[Props]:
+        """All of these, and those that someone put beside them to look into the pod."""
+        return self.all_containers + self.spec.blocks("ephemeralContainers")
+
+    @property
     def labels(self) -> dict[str, Any]:
         """The pods' labels."""
         return self.metadata.mapping("labels")

@@ -31,6 +31,8 @@ _IDENTITIES: Final = ("id", "arn", "bucket", "name", "url", "keyId", "targetKeyI
 """Properties by whose value another resource may refer to one."""
 
 _INTERPOLATION: Final = re.compile(r"\$\{([^}]*)\}")
+_BARE: Final = re.compile(r"aws_[a-z0-9_]+\.[\w-]+(?:\[[^]]*\])?(?:\.\w+)*")
+"""A Terraform reference without its braces; no name in AWS looks like that."""
 
 
 @lru_cache(maxsize=4096)
@@ -45,10 +47,11 @@ def short_type(token: str) -> str:
 
 
 def interpolated_names(text: str) -> list[str]:
-    """What a text refers to that a template left as it is: `raw` of `${raw.id}`."""
+    """What a text refers to that a template left as it is: `raw` of `${raw.id}` or `aws_s3_bucket.raw.id`."""
+    references = [text] if _BARE.fullmatch(text) else _INTERPOLATION.findall(text)
     return [
         part
-        for reference in _INTERPOLATION.findall(text)
+        for reference in references
         for part in re.split(r"[.\[\]\"' ]+", reference)
         if part
     ]

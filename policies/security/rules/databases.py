@@ -74,10 +74,10 @@ def search_encrypted_and_private(domain: Resource, _settings: Settings) -> Findi
     types=(BROKERS,),
 )
 def brokers_encrypted_and_private(cluster: Resource, _settings: Settings) -> Findings:
-    """Encryption must be stated; the traffic's defaults are TLS."""
-    encryption = cluster.props.block("encryptionInfo")
-    transit = encryption.block("encryptionInTransit")
-    if not encryption:
+    """Encryption must be stated, be it with an empty block: at rest and in transit it is on by default then."""
+    stated = cluster.props.blocks("encryptionInfo")
+    transit = cluster.props.block("encryptionInfo").block("encryptionInTransit")
+    if not stated:
         yield "nothing is said of its encryption: there is no encryptionInfo"
     if transit.text("clientBroker", default="TLS").upper() != "TLS":
         yield "its clients may talk to it in the clear"

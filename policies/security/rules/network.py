@@ -14,6 +14,7 @@ RULE: Final = "aws:ec2:SecurityGroupRule"
 INGRESS_RULE: Final = "aws:vpc:SecurityGroupIngressRule"
 
 _ANYWHERE: Final = frozenset({"0.0.0.0/0", "::/0", "0000:0000:0000:0000:0000:0000:0000:0000/0"})
+_GROUPS: Final = ("securityGroups", "sourceSecurityGroupId", "referencedSecurityGroupId")
 _ALL_PORTS: Final = 65535
 
 
@@ -52,11 +53,7 @@ def _ingress(resource: Resource) -> Iterator[Props]:
 def _open_ports(rule: Props, ports: list[int]) -> Findings:
     if rule.flag("self") or rule.stated("prefixListIds", "prefixListId"):
         return
-    sources = [
-        *rule.texts("cidrBlocks", "cidrIpv4"),
-        *rule.texts("ipv6CidrBlocks", "cidrIpv6"),
-    ]
-    if not _ANYWHERE & set(sources):
+    if not _from_anywhere(rule):
         return
     first, last = _range(rule)
     if (first <= 0 and last >= _ALL_PORTS) or first == -1:
@@ -65,6 +62,15 @@ def _open_ports(rule: Props, ports: list[int]) -> Findings:
     opened = [str(port) for port in ports if first <= port <= last]
     if opened:
         yield f"the whole internet may connect on port {', '.join(opened)}"
+
+
+def _from_anywhere(rule: Props) -> bool:
+    """Whether a rule's source is everyone; a rule that names no source at all holds nobody off."""
+    sources = [
+        *rule.texts("cidrBlocks", "cidrIpv4"),
+        *rule.texts("ipv6CidrBlocks", "cidrIpv6"),
+    ]
+    return bool(_ANYWHERE & set(sources)) or not (sources or rule.stated(*_GROUPS))
 
 
 def _range(rule: Props) -> tuple[int, int]:

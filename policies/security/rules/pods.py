@@ -1,5 +1,6 @@
 """Pods: what they may do on their node and in their cluster."""
 
+from collections.abc import Iterator
 from typing import Final
 
 from policies.catalogue import About, Findings, joined_rule, resource_rule
@@ -15,9 +16,10 @@ from policies.pods import (
 )
 from policies.resources import Resource, Stack
 from policies.settings import Settings
-from policies.values import Props, for_each
+from policies.values import Props, any_of, for_each
 
 NAMESPACE: Final = "kubernetes:Namespace"
+SERVICE_ACCOUNT: Final = "kubernetes:ServiceAccount"
 NETWORK_POLICY: Final = "kubernetes:NetworkPolicy"
 _SECCOMP_ANNOTATION: Final = "seccomp.security.alpha.kubernetes.io/pod"
 
@@ -43,7 +45,7 @@ def container_not_privileged(resource: Resource, _settings: Settings) -> Finding
         if context.flag("allowPrivilegeEscalation", default=True):
             yield f"{label(container)} may gain privileges"
 
-    yield from for_each(pod_template(resource).all_containers, check)
+    yield from for_each(pod_template(resource).every_process, check)
 
 
 @resource_rule(
@@ -63,9 +65,9 @@ def container_not_privileged(resource: Resource, _settings: Settings) -> Finding
 def container_confined(resource: Resource, _settings: Settings) -> Findings:
     """A container's own settings go over its pod's."""
     pod = pod_template(resource)
-    yield from for_each(pod.containers, lambda container: _root(container, pod))
+    yield from for_each(pod.every_process, lambda container: _root(container, pod))
     yield from _unfiltered(pod)
-    yield from for_each(pod.all_containers, _capable)
+    yield from for_each(pod.every_process, _capable)
 
 
 def _root(container: Props, pod: PodTemplate) -> Findings:
@@ -89,7 +91,7 @@ def _unfiltered(pod: PodTemplate) -> Findings:
         if own != "RuntimeDefault":
             yield f"{label(container)} may make any system call: its seccomp profile is not RuntimeDefault"
 
-    yield from for_each(pod.containers, check)
+    yield from for_each(pod.every_process, check)
 
 
 def _capable(container: Props) -> Findings:
@@ -138,7 +140,7 @@ def image_pinned(resource: Resource, _settings: Settings) -> Findings:
         if "@" not in image:
             yield f"{label(container)} runs whatever {image or 'no image'} is at the time"
 
-    yield from for_each(pod_template(resource).all_containers, check)
+    yield from for_each(pod_template(resource).every_process, check)
 
 
 @joined_rule(
@@ -165,17 +167,40 @@ def network_policy_exists(resource: Resource, stack: Stack, _settings: Settings)
         yield "no network policy selects its pods"
 
 
-@resource_rule(
+@joined_rule(
     About(
         id="K14",
         name="no-default-token",
         title="Pods have no service account token they did not ask for",
-        remedy="Set automountServiceAccountToken to false in the pod's spec.",
+        remedy="Set automountServiceAccountToken to false in the pod's spec, or on its service account.",
         references=("CKV_K8S_38",),
     ),
     types=WORKLOADS,
 )
-def no_default_token(resource: Resource, _settings: Settings) -> Findings:
-    """Kubernetes mounts one unless told not to."""
-    if pod_template(resource).spec.flag("automountServiceAccountToken", default=True):
+def no_default_token(resource: Resource, stack: Stack, _settings: Settings) -> Findings:
+    """Kubernetes mounts one unless told not to, by the pod or else by its service account."""
+    spec = pod_template(resource).spec
+    if not spec.stated("automountServiceAccountToken"):
+        mounted = not any_of(_accounts(resource, spec, stack), _withholds_token)
+    else:
+        mounted = spec.flag("automountServiceAccountToken")
+    if mounted:
         yield "every container in it holds a token for the cluster's API"
+
+
+def _accounts(resource: Resource, spec: Props, stack: Stack) -> Iterator[Resource]:
+    """The service account of a workload's pods, if it is part of the stack."""
+    if spec.unknown("serviceAccountName"):
+        holder = "template" if resource.type == "kubernetes:PodTemplate" else "spec"
+        yield from stack.targets(resource, holder, (SERVICE_ACCOUNT,), "")
+        return
+    if not stack.has(SERVICE_ACCOUNT):
+        return
+    name = spec.text("serviceAccountName", "serviceAccount", default="default")
+    for account in same_namespace(stack, resource, SERVICE_ACCOUNT):
+        if name in (account.name, account.props.block("metadata").text("name")):
+            yield account
+
+
+def _withholds_token(account: Resource) -> bool:
+    return not account.props.flag("automountServiceAccountToken", default=True)

@@ -62,6 +62,18 @@ def context(**change):
 BARE = {"name": "app", "image": "app"}
 
 
+def tokens(**spec):
+    """A workload that leaves its token to its service account."""
+    left = {"automountServiceAccountToken": None, "serviceAccountName": "reader", **spec}
+    return workload(**left)
+
+
+def account(name, withheld=True, **properties):
+    return resource(
+        "kubernetes:core/v1:ServiceAccount", name, automountServiceAccountToken=not withheld, **properties
+    )
+
+
 def policy(labels=None, namespace=None, **properties):
     metadata = {} if namespace is None else {"namespace": namespace}
     selector = {} if labels is None else {"matchLabels": labels}
@@ -78,6 +90,7 @@ CASES = [
     *(passes("K1", kind, workload(kind)) for kind in KINDS),
     *(Case("K1", "fails", kind, [workload(kind, context(privileged=True))]) for kind in KINDS),
     fails("K1", "escalates", workload(container=context(allowPrivilegeEscalation=True))),
+    fails("K1", "an ephemeral container", workload(ephemeralContainers=[context(privileged=True)])),
     fails("K1", "an init container", workload(initContainers=[context(privileged=True)])),
     missing("K1", "escalates by default", workload(container=BARE)),
     open_question("K1", "unknown", workload(container=context(privileged=UNKNOWN))),
@@ -91,6 +104,9 @@ CASES = [
         ),
     ),
     passes("K2", "a user", workload(container=context(runAsNonRoot=None, runAsUser=1000))),
+    fails("K2", "an init container as root", workload(initContainers=[context(runAsNonRoot=False)])),
+    fails("K2", "an init container unfiltered", workload(initContainers=[context(seccompProfile=None)])),
+    fails("K2", "an ephemeral container", workload(ephemeralContainers=[BARE])),
     fails("K2", "root", workload(container=context(runAsNonRoot=False))),
     fails("K2", "user 0", workload(container=context(runAsNonRoot=None, runAsUser=0))),
     fails(
@@ -112,6 +128,7 @@ CASES = [
     open_question("K3", "unknown", workload(hostPID=UNKNOWN)),
     passes("K6", "a digest", workload()),
     passes("K6", "a tag and a digest", workload(container={**SAFE, "image": "app:1.2@sha256:0"})),
+    fails("K6", "an ephemeral container's", workload(ephemeralContainers=[BARE])),
     fails("K6", "latest", workload(container={**SAFE, "image": "app:latest"})),
     fails("K6", "a tag", workload(container={**SAFE, "image": "registry:5000/app:1.2"})),
     missing("K6", "no tag", workload(container=BARE)),
@@ -151,6 +168,18 @@ CASES = [
     missing(
         "K14", "mounted by default", resource(DEPLOYMENT, spec={"template": {"spec": {"containers": [SAFE]}}})
     ),
+    passes("K14", "withheld by its service account", tokens(), account("reader")),
+    passes("K14", "by the namespace's own", tokens(serviceAccountName=None), account("default")),
+    passes(
+        "K14",
+        "by a service account that is being made",
+        tokens(serviceAccountName=UNKNOWN) | depends("reader", "spec"),
+        account("reader", metadata={"name": UNKNOWN}),
+    ),
+    fails("K14", "the pod undoes it", tokens(automountServiceAccountToken=True), account("reader")),
+    fails("K14", "another service account", tokens(), account("other")),
+    fails("K14", "in another namespace", tokens(), account("reader", metadata={"namespace": "other"})),
+    fails("K14", "a service account that hands it out", tokens(), account("reader", withheld=False)),
     open_question("K14", "unknown", workload(automountServiceAccountToken=UNKNOWN)),
 ]
 

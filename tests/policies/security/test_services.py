@@ -325,6 +325,7 @@ CASES = [
     passes(
         "S34", "defaults in transit", resource(BROKERS, encryptionInfo={"encryptionAtRestKmsKeyArn": ARN})
     ),
+    passes("S34", "an empty block", resource(BROKERS, encryptionInfo={})),
     fails("S34", "clients in the clear", brokers(client="TLS_PLAINTEXT")),
     fails("S34", "brokers in the clear", brokers(in_cluster=False)),
     fails("S34", "public", brokers(access="SERVICE_PROVIDED_EIPS")),
