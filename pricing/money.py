@@ -1,6 +1,5 @@
 """Money in US dollars: exact decimals, rounded to the cent once per bill line and never again."""
 
-import math
 from contextlib import AbstractContextManager
 from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation, localcontext
 from typing import Any, Final
@@ -13,6 +12,8 @@ CENT: Final = Decimal("0.01")
 
 _EXACT: Final = Context(prec=60, rounding=ROUND_HALF_UP)
 """Wide enough that no product of a price and a quantity, and no sum of them, loses a digit."""
+_TOO_MANY: Final = Decimal(10) ** 18
+"""From here on a quantity is a mistake, and a product of some could be wider than that."""
 
 
 def exact() -> AbstractContextManager[Context]:
@@ -41,23 +42,27 @@ def plain(value: Decimal) -> str:
 
 
 def number(value: Any) -> Decimal | None:
-    """`value` as a finite decimal, or None when it is not a number.
+    """`value` as a decimal, or None when it is not a number, or more than there is of anything.
 
     Takes what Pulumi hands over: ints, floats (every number of a policy pack is one) and digit strings.
     """
+    found = _decimal(value)
+    return found if found is not None and found.is_finite() and abs(found) < _TOO_MANY else None
+
+
+def _decimal(value: Any) -> Decimal | None:
     if isinstance(value, Decimal):
-        return value if value.is_finite() else None
+        return value
     if isinstance(value, bool):
         return None
     if isinstance(value, int):
         return Decimal(value)
     if isinstance(value, float):
         # repr is the shortest text that reads back as the same float: 0.1 stays 0.1.
-        return Decimal(repr(value)) if math.isfinite(value) else None
+        return Decimal(repr(value))
     if isinstance(value, str):
         try:
-            parsed = Decimal(value.strip())
+            return Decimal(value.strip())
         except InvalidOperation:
             return None
-        return parsed if parsed.is_finite() else None
     return None
