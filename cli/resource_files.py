@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Never
 
-from policies.inputs import Judged, read_resources
+from policies.documents import loads
+from policies.inputs import Judged, deployment_of, read_resources
 from twin.engine.soundness import VERSION
 from twin.wire import ARCHIVE, ASSET, OUTPUT, REFERENCE, SECRET, SIGNATURE
 
@@ -41,15 +42,13 @@ def read_resource_file(path: Path) -> ResourceFile:
 
 def _json(path: Path) -> Any:
     try:
-        return json.loads(path.read_bytes(), parse_constant=_refuse)
+        return loads(path.read_bytes(), parse_constant=_refuse)
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror or error}") from None
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not text in UTF-8: {error.reason}") from None
     except ValueError as error:
         raise ValueError(f"{path} is not JSON: {error}") from None
-    except RecursionError:
-        raise ValueError(f"{path} is nested too deep to be read") from None
 
 
 def _refuse(constant: str) -> Never:
@@ -77,7 +76,7 @@ def _kinds(document: Any) -> dict[str, bool]:
 
 def _entries(document: Any) -> list[Any] | None:
     """A state's resources."""
-    body = document.get("deployment", document) if isinstance(document, dict) else None
+    body = deployment_of(document)
     resources = body.get("resources") if isinstance(body, dict) else None
     return resources if isinstance(resources, list) else None
 
@@ -90,7 +89,7 @@ def _readable_document(document: Any) -> Any:
     if entries is not None:
         entries[:] = [_readable_entry(entry) for entry in entries]
         return document
-    if isinstance(document, dict) and "deployment" not in document:
+    if isinstance(document, dict):
         return {str(key): _readable_entry(entry) for key, entry in document.items()}
     return document
 

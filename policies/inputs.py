@@ -1,6 +1,5 @@
 """Reading what is to be judged outside of a deployment: a list of resources, or a Pulumi state file."""
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any, Final
 
 from google.protobuf import struct_pb2
 
+from policies.documents import loads
 from twin.engine.analyzer import PolicyResource, ProviderResource, ResourceOptions
 from twin.wire import OUTPUT, SECRET, SIGNATURE, UNKNOWN, from_struct
 
@@ -30,14 +30,14 @@ class _Reader:
 
 
 def load_resources(path: Path) -> list[Judged]:
-    """The resources of a JSON file: a list of them, an object by name, or a Pulumi deployment.
+    """The resources of a JSON file: a list of them, a single one, an object by name, or a Pulumi state.
 
     Raises:
         ValueError: Names everything that is wrong with it.
     """
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        document = loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         raise ValueError(f"{path}: {error}") from error
     return read_resources(document)
 
@@ -51,16 +51,7 @@ def read_resources(document: Any, stack: str = "eval", project: str = "eval") ->
     Raises:
         ValueError: Names everything that is wrong with it.
     """
-    if isinstance(document, Mapping) and "deployment" in document:
-        document = document["deployment"]
-    if isinstance(document, Mapping) and isinstance(document.get("resources"), list):
-        entries, from_state = list(document["resources"]), "manifest" in document or _is_state(document)
-    elif isinstance(document, Mapping):
-        entries, from_state = list(_named(document)), False
-    elif isinstance(document, list):
-        entries, from_state = document, _is_state({"resources": document})
-    else:
-        raise ValueError("expected a list of resources, an object by name, or a Pulumi deployment")
+    entries, from_state = _entries(document)
     reader = _Reader(stack, project)
     judged = _from_state(entries, reader) if from_state else _from_list(entries, reader)
     if reader.problems:
@@ -68,11 +59,43 @@ def read_resources(document: Any, stack: str = "eval", project: str = "eval") ->
     return judged
 
 
-def _is_state(document: Mapping[str, Any]) -> bool:
+def deployment_of(document: Any) -> Any:
+    """What a state file holds: `pulumi stack export`, or a backend's own checkpoint; anything else as it is.
+
+    A stack that was never deployed, or holds nothing any more, has no list of resources.
+    """
+    if isinstance(document, Mapping) and isinstance(document.get("checkpoint"), Mapping):
+        found = document["checkpoint"].get("latest")
+    elif isinstance(document, Mapping) and "deployment" in document:
+        found = document["deployment"]
+    else:
+        return document
+    if found is None:
+        return {"resources": []}
+    if isinstance(found, Mapping) and found.get("resources") is None:
+        return {**found, "resources": []}
+    return found
+
+
+def _entries(document: Any) -> tuple[list[Any], bool]:
+    """The resources of a document, and whether they are those of a state."""
+    found = deployment_of(document)
+    if isinstance(found, Mapping) and isinstance(found.get("resources"), list):
+        return list(found["resources"]), "manifest" in found or _is_state(found["resources"])
+    if isinstance(found, Mapping) and isinstance(found.get("type"), str):
+        return [found], _is_state([found])
+    if isinstance(found, Mapping):
+        return list(_named(found)), False
+    if isinstance(found, list):
+        return found, _is_state(found)
+    raise ValueError("expected a list of resources, an object by name, or a Pulumi deployment")
+
+
+def _is_state(entries: list[Any]) -> bool:
     """State entries have inputs and outputs where a plain list has properties."""
     return any(
         isinstance(item, Mapping) and "properties" not in item and ("inputs" in item or "outputs" in item)
-        for item in document["resources"]
+        for item in entries
     )
 
 
@@ -169,7 +192,7 @@ def _opened(value: Any) -> Any:
     if isinstance(value, Mapping):
         if value.get(SIGNATURE) == SECRET and "value" not in value:
             text = value.get("plaintext")
-            return {SIGNATURE: SECRET, "value": json.loads(text)} if isinstance(text, str) else _unknown()
+            return {SIGNATURE: SECRET, "value": loads(text)} if isinstance(text, str) else _unknown()
         return {str(key): _opened(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_opened(item) for item in value]

@@ -206,7 +206,7 @@ def test_every_problem_of_the_call_is_told_at_once(evaluate, stagecraft):
         ("{", "is not JSON"),
         ("[NaN]", "NaN is no JSON number"),
         (b"\xff\xfe\x00", "is not text in UTF-8"),
-        ("[" * 100_000, "nested too deep"),
+        ("[" * 100_000, "is not JSON"),
         ("7", "expected a list of resources"),
         ('{"version": 1, "checkpoint": {}}', "deployment version 1: only version 3 is read"),
     ],
@@ -245,6 +245,17 @@ def test_malformed_resources_are_judged_or_left_open_and_crash_nothing(evaluate)
     assert told["resources"] == 15
     assert told["problems"] == []
     assert len([item for item in told["violations"] if item["id"] == "S1"]) == 10
+
+
+def test_what_is_nested_too_deep_to_be_read_is_left_open_and_hides_nothing_else(evaluate):
+    deep = f'{"[" * 50_000}"]"{"]" * 50_000}'
+    other = json.dumps(_entry(POLICY, "admin", policy=ADMIN))
+    told = evaluate(
+        f'[{{"type": "{POLICY}", "name": "deep", "properties": {{"policy": {deep}}}}}, {other}]',
+        *("--pack", "security", "--json"),
+    ).object
+    assert {item["urn"].rpartition("::")[2] for item in told["violations"]} == {"admin"}
+    assert {item["urn"].rpartition("::")[2] for item in told["cannot_judge"]} == {"deep"}
 
 
 def test_three_hundred_resources_are_judged(evaluate):

@@ -146,6 +146,28 @@ def test_everything_that_is_wrong_with_a_file_is_told(tmp_path, document, proble
         assert problem in str(error.value)
 
 
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"version": 3, "deployment": None},
+        {"version": 3, "deployment": {"manifest": {}}},
+        {"version": 3, "checkpoint": {"stack": "dev", "latest": {"manifest": {}}}},
+    ],
+)
+def test_a_stack_that_holds_nothing_has_no_resources(document):
+    assert read_resources(document) == []
+
+
+def test_a_backends_checkpoint_is_a_state():
+    checkpoint = {"version": 3, "checkpoint": {"stack": "prod", "latest": STATE["deployment"]}}
+    assert [item.inputs.urn for item in read_resources(checkpoint)][-1] == URN
+
+
+def test_a_single_resource_is_a_list_of_one():
+    (only_one,) = read_resources(resource(BUCKET, "raw"))
+    assert only_one.inputs.name == "raw"
+
+
 @pytest.mark.parametrize("text", ["{", "[" * 100_000, None])
 def test_a_file_that_cannot_be_read_is_told(tmp_path, text):
     path = tmp_path / "resources.json"

@@ -211,6 +211,12 @@ def test_malformed_entries_are_taken_as_they_are(entry: dict[str, Any]) -> None:
     assert_adds_up(estimate([entry], region="us-east-1"))
 
 
+@pytest.mark.parametrize("days", [1e308, 10**400, "1e999999", float("inf")])
+def test_more_than_there_is_of_anything_is_no_quantity(days: Any) -> None:
+    group = resource("aws:cloudwatch/logGroup:LogGroup", retentionInDays=days)
+    assert_adds_up(estimate([group], region="us-east-1"))
+
+
 def test_deep_and_huge_properties_are_read_in_passing() -> None:
     tree: Any = {"spec": {}}
     for _ in range(5_000):
