@@ -128,10 +128,9 @@ def _disks(bill: Bill, node: Properties) -> list[volumes.Volume]:
             ]
             return found or [volumes.Volume(Decimal(volumes.DEFAULT_NODE_GB))]
     bill.assume(
-        f"{bill.resource.name}: its node class is not among the resources; "
-        f"nodes have {volumes.DEFAULT_NODE_GB} GB of gp3"
+        f"{bill.resource.name}: its node class is not among the resources; its nodes' disks are in no sum"
     )
-    return [volumes.Volume(Decimal(volumes.DEFAULT_NODE_GB))]
+    return []
 
 
 def _gigabytes(value: Any) -> Decimal:

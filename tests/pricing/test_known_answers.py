@@ -46,6 +46,12 @@ def test_a_p5_pool_limited_to_two_nodes(limits: dict[str, Any], capacity: list[s
     assert found.idle == 0
 
 
+def test_a_pool_without_its_node_class_is_its_machines_and_says_so() -> None:
+    found = priced(node_pool(limits={"nodes": 2}, types=["p5.48xlarge"]))
+    assert found.worst == 2 * D("55.04") * 730
+    assert any("disks are in no sum" in text for text in found.assumptions)
+
+
 def test_a_spot_pool_pays_on_demand_for_the_hours_that_spot_is_missing() -> None:
     found = priced(
         node_pool(limits={"nodes": 1}, capacity=["spot"], types=["g5.xlarge"]), node_class(), poolShare=1
