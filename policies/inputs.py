@@ -164,8 +164,7 @@ def _from_state(entries: list[Any], reader: _Reader) -> list[Judged]:
             "parent": str(entry.get("parent") or ""),
             "dependencies": _texts(entry.get("dependencies")),
             "property_dependencies": {
-                str(key): _texts(value)
-                for key, value in _mapping(entry.get("propertyDependencies")).items()
+                str(key): _texts(value) for key, value in _mapping(entry.get("propertyDependencies")).items()
             },
         }
         judged.append(
@@ -222,7 +221,7 @@ def _provider(value: Any) -> ProviderResource | None:
 
 
 class _Names:
-    """By what the entries of a list refer to each other: a URN, or a name, which different types may share."""
+    """By what a list's entries refer to each other: a URN, or a name, which different types may share."""
 
     def __init__(self, entries: Iterable[tuple[str, str]]) -> None:
         self._urns: dict[str, list[str]] = {}
@@ -230,10 +229,8 @@ class _Names:
             self._urns.setdefault(name, []).append(urn)
 
     def urns(self, value: Any, own: str) -> list[str]:
-        """The URNs that a reference may mean, one's own left out: a bucket and its policy may have one name."""
-        return [
-            urn for text in _texts(value) for urn in self._urns.get(text, [text]) if urn not in ("", own)
-        ]
+        """The URNs that a reference may mean, but one's own: a bucket and its policy may have one name."""
+        return [urn for text in _texts(value) for urn in self._urns.get(text, [text]) if urn not in ("", own)]
 
 
 def _texts(value: Any) -> list[str]:

@@ -49,12 +49,7 @@ def short_type(token: str) -> str:
 def interpolated_names(text: str) -> list[str]:
     """What a text refers to that a template left as it is: `raw` of `${raw.id}` or `aws_s3_bucket.raw.id`."""
     references = [text] if _BARE.fullmatch(text) else _INTERPOLATION.findall(text)
-    return [
-        part
-        for reference in references
-        for part in re.split(r"[.\[\]\"' ]+", reference)
-        if part
-    ]
+    return [part for reference in references for part in re.split(r"[.\[\]\"' ]+", reference) if part]
 
 
 class Resource:

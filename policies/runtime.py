@@ -178,6 +178,10 @@ def _judged(findings: Findings) -> Iterator[Finding]:
             yield Finding(f"{OPEN}{question.because}", open_question=True)
     except RecursionError:
         yield Finding(f"{OPEN}the resource is nested too deep", open_question=True)
+    except Exception as error:  # a rule that fails must neither pass nor keep the others from judging
+        if not found:
+            because = f"the rule failed on it ({type(error).__name__}: {error})"
+            yield Finding(f"{OPEN}{because}", open_question=True)
 
 
 def _waiver(rule: Rule, resource: Resource | None, finding: Finding, settings: Settings) -> str | None:

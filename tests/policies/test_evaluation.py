@@ -273,6 +273,41 @@ def test_other_peoples_packs_can_be_tested_the_same_way(tmp_path):
     )
 
 
+def test_a_rule_that_fails_does_not_pass_and_keeps_no_other_from_judging(tmp_path):
+    folder = tmp_path / "ours"
+    folder.mkdir()
+    (folder / "PulumiPolicy.yaml").write_text("runtime: python\nversion: 0.0.1\n")
+    program = f"""
+        import sys
+        sys.path.insert(0, {str(ROOT)!r})
+        from pulumi_policy import EnforcementLevel, PolicyPack
+        from policies.catalogue import About, collect, resource_rule
+        from policies.runtime import policies_of
+
+        @resource_rule(About(id="X1", name="fails", title="t", remedy="r"), types=("aws:s3:Bucket",))
+        def fails(bucket, settings):
+            yield str(1 / bucket.props.number("none_such", "buckets"))
+
+        @resource_rule(About(id="X2", name="judges", title="t", remedy="r"), types=("aws:s3:Bucket",))
+        def judges(bucket, settings):
+            yield "judged"
+
+        PolicyPack(
+            name="ours",
+            enforcement_level=EnforcementLevel.MANDATORY,
+            policies=policies_of(collect(sys.modules["__main__"])),
+        )
+    """
+    (folder / "__main__.py").write_text(textwrap.dedent(program))
+    with PackUnderTest(folder) as pack:
+        verdict = pack.judge([resource(BUCKET, buckets=0)])
+    assert verdict.ids == {"X2"}
+    (question,) = verdict.cannot_judge
+    assert question.id == "X1"
+    assert question.level == "mandatory"
+    assert "the rule failed on it (ZeroDivisionError: " in question.message
+
+
 @pytest.mark.parametrize("pack", PACKS)
 def test_a_pack_runs_from_a_checkout_whose_path_has_a_space(tmp_path, pack, monkeypatch):
     """As the official CLI starts it: by its folder, with nothing on the path but the interpreter."""

@@ -1,5 +1,6 @@
 """Pods that the cluster can place, move and replace without anyone noticing."""
 
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -18,11 +19,12 @@ from policies.pods import (
 )
 from policies.resources import Resource, Stack
 from policies.settings import Settings
-from policies.values import Props, for_each
+from policies.values import CannotJudge, Props, for_each
 
 BUDGET: Final = "kubernetes:PodDisruptionBudget"
 SCALERS: Final = ("kubernetes:HorizontalPodAutoscaler", "kubernetes:ScaledObject")
 SERVICE: Final = "kubernetes:Service"
+_AMOUNT: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(%?)")
 _SPOT_LABEL: Final = "karpenter.sh/capacity-type"
 
 
@@ -148,17 +150,20 @@ def disruption_budget_leaves_room(resource: Resource, stack: Stack, _settings: S
     for budget in _budgets(resource, stack):
         spec = budget.props.block("spec")
         if spec.stated("minAvailable"):
-            least = _share(spec.text("minAvailable"), replicas)
+            least = _share(spec, "minAvailable", replicas)
             if least >= replicas:
                 yield f"its budget {budget.name} keeps {least:g} of {replicas:g} pods: none may ever be moved"
-        elif spec.stated("maxUnavailable") and _share(spec.text("maxUnavailable"), replicas) <= 0:
+        elif spec.stated("maxUnavailable") and _share(spec, "maxUnavailable", replicas) <= 0:
             yield f"its budget {budget.name} lets no pod be moved"
 
 
-def _share(amount: str, total: float) -> float:
-    if amount.endswith("%"):
-        return -(-float(amount[:-1] or 0) * total // 100)
-    return float(amount)
+def _share(spec: Props, name: str, total: float) -> float:
+    """Pods, as a number or as a percentage of all, which Kubernetes rounds up."""
+    match = _AMOUNT.fullmatch(spec.text(name))
+    if match is None:
+        raise CannotJudge(f"{spec.path}.{name} is neither a number of pods nor a percentage")
+    amount = float(match.group(1))
+    return -(-amount * total // 100) if match.group(2) else amount
 
 
 @joined_rule(

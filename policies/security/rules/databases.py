@@ -74,7 +74,7 @@ def search_encrypted_and_private(domain: Resource, _settings: Settings) -> Findi
     types=(BROKERS,),
 )
 def brokers_encrypted_and_private(cluster: Resource, _settings: Settings) -> Findings:
-    """Encryption must be stated, be it with an empty block: at rest and in transit it is on by default then."""
+    """Encryption must be stated, be it with an empty block: that stands for the defaults, which encrypt."""
     stated = cluster.props.blocks("encryptionInfo")
     transit = cluster.props.block("encryptionInfo").block("encryptionInTransit")
     if not stated:

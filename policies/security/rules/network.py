@@ -13,7 +13,6 @@ DEFAULT_GROUP: Final = "aws:ec2:DefaultSecurityGroup"
 RULE: Final = "aws:ec2:SecurityGroupRule"
 INGRESS_RULE: Final = "aws:vpc:SecurityGroupIngressRule"
 
-_ANYWHERE: Final = frozenset({"0.0.0.0/0", "::/0", "0000:0000:0000:0000:0000:0000:0000:0000/0"})
 _GROUPS: Final = ("securityGroups", "sourceSecurityGroupId", "referencedSecurityGroupId")
 _ALL_PORTS: Final = 65535
 
@@ -70,7 +69,7 @@ def _from_anywhere(rule: Props) -> bool:
         *rule.texts("cidrBlocks", "cidrIpv4"),
         *rule.texts("ipv6CidrBlocks", "cidrIpv6"),
     ]
-    return bool(_ANYWHERE & set(sources)) or not (sources or rule.stated(*_GROUPS))
+    return any(source.endswith("/0") for source in sources) or not (sources or rule.stated(*_GROUPS))
 
 
 def _range(rule: Props) -> tuple[int, int]:

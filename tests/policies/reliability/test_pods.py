@@ -111,6 +111,10 @@ CASES = [
     fails("K8", "all of them", deployment(replicas=2), budget(minAvailable="100%")),
     fails("K8", "zero may be away", deployment(), budget(maxUnavailable=0)),
     missing("K8", "one by default", deployment(replicas=None), budget(minAvailable=1)),
+    *(
+        open_question("K8", f"neither: {text}", deployment(), budget(minAvailable=text))
+        for text in ("*", "most")
+    ),
     open_question("K8", "unknown", deployment(), budget(minAvailable=UNKNOWN)),
     passes("K9", "an autoscaler", deployment(), service(), scaler()),
     passes("K9", "KEDA", deployment(), service(), scaler(KEDA, minReplicaCount=0)),

@@ -171,7 +171,9 @@ CASES = [
         resource(INGRESS, fromPort=22, toPort=22, ipProtocol="tcp", cidrIpv4="0.0.0.0/0"),
     ),
     fails("S37", "one rule as an object", resource(GROUP, ingress=ingress(22, 22, "0.0.0.0/0"))),
-    passes("S37", "from a group", resource(INGRESS, fromPort=22, toPort=22, referencedSecurityGroupId="sg-1")),
+    passes(
+        "S37", "from a group", resource(INGRESS, fromPort=22, toPort=22, referencedSecurityGroupId="sg-1")
+    ),
     missing("S37", "from nobody in particular", group(ingress(22, 22))),
     missing("S37", "a rule without a source", resource(INGRESS, ipProtocol="tcp", fromPort=22, toPort=22)),
     missing("S37", "all protocols without ports", resource(INGRESS, ipProtocol="-1", cidrIpv6="::/0")),
