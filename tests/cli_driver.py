@@ -91,15 +91,17 @@ class Stagecraft:
         return self.run("stack", "export", "--stack", stack).object
 
     def inventory(self, stack: str) -> list[dict[str, Any]]:
-        """Everything that exists in the stack's cloud."""
+        """Everything that exists in the stack's cloud and clusters."""
         import urllib.request
 
         from twin.aws.cloud.client import ensure_cloud
+        from twin.kubernetes.provider.clusters.recorded import names_in
 
         endpoint = ensure_cloud(self.home / stack / "cloud").endpoint
         with urllib.request.urlopen(f"{endpoint}/_stagecraft/inventory") as answer:  # noqa: S310 - loopback
             listed: list[dict[str, Any]] = json.load(answer)
-        return listed
+        objects = names_in(self.home / stack / "kubernetes")
+        return [*listed, *({"type": "kubernetes", "name": each} for each in objects)]
 
     def close(self) -> None:
         """Ends the clouds that the commands left running."""

@@ -1,8 +1,10 @@
 """How a provider talks over gRPC: properties in, problems and errors out, as Pulumi's engine shows them."""
 
+import hashlib
+import json
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, NoReturn
 
@@ -13,7 +15,9 @@ from pulumi.runtime.proto import provider_pb2, status_pb2
 from twin import wire
 from twin.wire import PLAIN
 
-KINDS: Final = {
+OPERATION_KEY: Final = "stagecraft-operation"
+"""gRPC metadata of Create: the engine's own number of the attempt, the same when the attempt is resumed."""
+_KINDS: Final = {
     ("ADD", False): provider_pb2.PropertyDiff.ADD,
     ("ADD", True): provider_pb2.PropertyDiff.ADD_REPLACE,
     ("DELETE", False): provider_pb2.PropertyDiff.DELETE,
@@ -21,7 +25,6 @@ KINDS: Final = {
     ("UPDATE", False): provider_pb2.PropertyDiff.UPDATE,
     ("UPDATE", True): provider_pb2.PropertyDiff.UPDATE_REPLACE,
 }
-"""(what happened to a property, whether it replaces the resource) → the protocol's kind of difference."""
 
 
 class InitFailedError(Exception):
@@ -43,6 +46,76 @@ def plain(struct: Any) -> dict[str, Any]:
 def type_of(urn: str, given: str) -> str:
     """A resource's type token: as given, else as its URN says."""
     return given or urn.split("::")[2].rsplit("$", 1)[-1]
+
+
+def attempt_of(
+    context: grpc.ServicerContext,
+    urn: str,
+    inputs: Mapping[str, Any],
+    fingerprint: Callable[[Any], Any] = repr,
+) -> str:
+    """What a creation and its repetition have in common: the engine's number, else the inputs.
+
+    Args:
+        context: The call's.
+        urn: The resource.
+        inputs: Its inputs.
+        fingerprint: Says of a value that is no JSON what tells it from another.
+    """
+    told: dict[str, Any] = dict(context.invocation_metadata() or ())
+    number = str(told.get(OPERATION_KEY) or "")
+    text = json.dumps(inputs, sort_keys=True, default=fingerprint)
+    return number or hashlib.sha256(f"{urn}\n{text}".encode()).hexdigest()
+
+
+def settings_response(
+    olds: Mapping[str, Any], news: Mapping[str, Any], replaces: Callable[[str], bool]
+) -> Any:
+    """What differs between a provider's settings.
+
+    Args:
+        olds: The settings before.
+        news: The settings now.
+        replaces: Says of a changed one whether it replaces the provider, and so every resource of it.
+    """
+    changed = sorted(name for name in {*olds, *news} if olds.get(name) != news.get(name))
+    return diff_response(
+        (name, "ADD" if name not in olds else "DELETE" if name not in news else "UPDATE", replaces(name))
+        for name in changed
+    )
+
+
+def diff_response(
+    changes: Iterable[tuple[str, str, bool]],
+    *,
+    replaces: Sequence[str] | None = None,
+    properties: Sequence[str] | None = None,
+    delete_first: bool = False,
+) -> Any:
+    """A response to Diff.
+
+    Args:
+        changes: Each changed path, what happened there, and whether that takes a replacement.
+        replaces: What takes a replacement. Default: the paths that say so.
+        properties: The properties that changed. Default: those of the paths.
+        delete_first: Whether the old must go before the new can come.
+    """
+    found = list(changes)
+    response = provider_pb2.DiffResponse(
+        changes=provider_pb2.DiffResponse.DIFF_SOME if found else provider_pb2.DiffResponse.DIFF_NONE,
+        diffs=list(dict.fromkeys(_top(path) for path, _, _ in found)) if properties is None else properties,
+        replaces=[path for path, _, forced in found if forced] if replaces is None else replaces,
+        deleteBeforeReplace=delete_first,
+        hasDetailedDiff=True,
+    )
+    for path, kind, forced in found:
+        response.detailedDiff[path].kind = _KINDS[kind, forced]
+        response.detailedDiff[path].inputDiff = True
+    return response
+
+
+def _top(path: str) -> str:
+    return path.partition(".")[0].partition("[")[0]
 
 
 def add_failures(response: Any, problems: Iterable[tuple[str, str]]) -> None:

@@ -64,7 +64,7 @@ def test_a_field_that_the_kind_lacks_is_named(plugin: Plugin, sample: dict[str, 
             "no volume",
         ),
         ("Deployment", "metadata/name", "Web", "metadata.name", "lower-case"),
-        ("Namespace", "metadata/namespace", "x", "metadata.namespace", "no namespace"),
+        ("ConfigMap", "metadata/namespace", "No", "metadata.namespace", "lower-case"),
         ("Namespace", "metadata/labels", {"a b": "c"}, 'metadata.labels["a b"]', "no key"),
         ("Namespace", "metadata/labels", {"a": "b c"}, "metadata.labels.a", "label"),
         ("ConfigMap", "data", {"a": 1}, "data.a", "not text"),
@@ -182,6 +182,14 @@ def test_an_unknown_kind_is_an_error_that_names_it(
 @pytest.mark.parametrize("kind", ["kubernetes:apps/v1:DeploymentPatch", "kubernetes:core/v1:PodList"])
 def test_patches_and_lists_are_no_resources_here(plugin: Plugin, kind: str) -> None:
     assert "not emulated" in plugin.check(kind, {}).failures[""]
+
+
+def test_what_a_secret_keeps_is_not_shown(plugin: Plugin) -> None:
+    failures = plugin.check(
+        "kubernetes:core/v1:Secret", changed(of("Secret"), "data", {"a": "hunter2!"})
+    ).failures
+    assert "base64" in failures["data.a"]
+    assert "hunter2" not in failures["data.a"]
 
 
 def test_values_that_are_not_known_yet_pass(plugin: Plugin) -> None:

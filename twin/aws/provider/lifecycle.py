@@ -13,8 +13,8 @@ from twin.aws.provider.adapter import Adapter, State
 from twin.aws.provider.clients import CALL_ERRORS, Cloud, explain, is_missing
 from twin.aws.provider.configuration import Configuration
 from twin.aws.provider.diff import Change
-from twin.aws.provider.names import Naming
 from twin.aws.provider.operation import Operation
+from twin.providers.naming import Naming
 from twin.providers.problems import Problems
 from twin.wire import UNKNOWN
 

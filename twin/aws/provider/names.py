@@ -4,24 +4,14 @@ import hashlib
 import re
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
+from twin.providers.naming import Naming
 from twin.providers.problems import Problems
 
 _DIGITS: Final = 7
 _AUTOMATIC: Final = re.compile(rf"-[0-9a-f]{{{_DIGITS}}}$")
-
-
-@dataclass(frozen=True)
-class Naming:
-    """What the engine says about a name: the seed of its digits, the project's rule, what it was before."""
-
-    name: str
-    olds: Mapping[str, Any] = field(default_factory=dict)
-    seed: bytes = b""
-    proposed: str = ""
-    mode: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,11 @@
 """Pulumi's ResourceProvider service for the twin's AWS: one RPC each, the work is done by adapters."""
 
-import hashlib
 import json
 import os
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any
 
 import grpc
 from google.protobuf import empty_pb2
@@ -18,17 +17,22 @@ from twin.aws.provider.adapter import Adapter
 from twin.aws.provider.clients import CALL_ERRORS, Cloud, Effect, effect, explain
 from twin.aws.provider.configuration import Configuration
 from twin.aws.provider.lifecycle import Lifecycle, Resource
-from twin.aws.provider.names import Naming
 from twin.aws.provider.registry import adapter_for
+from twin.providers.naming import Naming
 from twin.providers.problems import Problems
-from twin.providers.rpc import KINDS, InitFailedError, add_failures, plain, reported, type_of
+from twin.providers.rpc import (
+    InitFailedError,
+    add_failures,
+    attempt_of,
+    diff_response,
+    plain,
+    reported,
+    settings_response,
+    type_of,
+)
 from twin.wire import PLAIN, UNKNOWN, Secret
 
-OPERATION_KEY: Final = "stagecraft-operation"
-"""gRPC metadata of Create: the engine's own number of the attempt, the same when the attempt is resumed."""
-
 _Context = grpc.ServicerContext
-_MODE: Final = provider_pb2.CheckRequest.AutonamingOptions.Mode
 
 
 class Provider(provider_pb2_grpc.ResourceProviderServicer):
@@ -80,19 +84,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         """A change of region moves every resource: the provider is replaced; anything else is an update."""
         olds = plain(request.old_inputs) or plain(request.olds)
         news = plain(request.news)
-        changed = sorted(name for name in {*olds, *news} if olds.get(name) != news.get(name))
-        replaces = [name for name in changed if name == "region" and news.get(name) is not UNKNOWN]
-        response = provider_pb2.DiffResponse(
-            changes=provider_pb2.DiffResponse.DIFF_SOME if changed else provider_pb2.DiffResponse.DIFF_NONE,
-            diffs=changed,
-            replaces=replaces,
-            hasDetailedDiff=True,
-        )
-        for name in changed:
-            kind = "ADD" if name not in olds else "DELETE" if name not in news else "UPDATE"
-            response.detailedDiff[name].kind = KINDS[kind, name in replaces]
-            response.detailedDiff[name].inputDiff = True
-        return response
+        return settings_response(olds, news, lambda name: name == "region" and news.get(name) is not UNKNOWN)
 
     def Configure(self, request: Any, context: _Context) -> Any:  # noqa: N802
         """Takes the configuration and finds the cloud, which must be on this machine."""
@@ -124,13 +116,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
                 problems.add("", _not_emulated(type_of(request.urn, request.type)))
                 add_failures(response, problems)
                 return response
-            naming = Naming(
-                olds=olds,
-                name=request.name or request.urn.rsplit("::", 1)[-1],
-                seed=request.randomSeed,
-                proposed=request.autonaming.proposed_name,
-                mode=_MODE.Name(request.autonaming.mode) if request.HasField("autonaming") else "",
-            )
+            naming = Naming.asked(request, olds)
             inputs = self._lives.check(adapter, request.urn, news, naming, problems)
             response = provider_pb2.CheckResponse(inputs=wire.to_struct(inputs, PLAIN))
             add_failures(response, problems)
@@ -147,21 +133,12 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
                 plain(request.news),
                 tuple(request.ignoreChanges),
             )
-            response = provider_pb2.DiffResponse(
-                changes=(
-                    provider_pb2.DiffResponse.DIFF_SOME
-                    if difference.changes
-                    else provider_pb2.DiffResponse.DIFF_NONE
-                ),
-                diffs=difference.properties,
+            return diff_response(
+                difference.changes,
                 replaces=difference.replaces,
-                deleteBeforeReplace=difference.delete_first,
-                hasDetailedDiff=True,
+                properties=difference.properties,
+                delete_first=difference.delete_first,
             )
-            for change in difference.changes:
-                response.detailedDiff[change.path].kind = KINDS[change.kind, change.replaces]
-                response.detailedDiff[change.path].inputDiff = True
-            return response
 
     def Create(self, request: Any, context: _Context) -> Any:  # noqa: N802
         """Creates a resource, or finishes a creation that was interrupted."""
@@ -171,7 +148,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             if request.preview:
                 state = self._lives.preview_create(adapter, inputs)
                 return provider_pb2.CreateResponse(properties=_outputs(adapter, state))
-            attempt = _metadata(context, OPERATION_KEY) or _digest(request.urn, inputs)
+            attempt = attempt_of(context, request.urn, inputs, assets.fingerprint)
             with effect(Effect.of(request.urn, attempt)):
                 made = self._lives.create(adapter, request.urn, inputs)
             if made.failure is not None:
@@ -285,17 +262,6 @@ def _not_emulated(token: str) -> str:
         f"{token} is not emulated by the twin; leave it out of the local stack (switch the capability off "
         "in its configuration), or deploy the stack to an account with the pulumi CLI"
     )
-
-
-def _digest(urn: str, inputs: Mapping[str, Any]) -> str:
-    """The attempt, where the engine does not name it: the same resource with the same inputs."""
-    text = json.dumps(inputs, sort_keys=True, default=assets.fingerprint)
-    return hashlib.sha256(f"{urn}\n{text}".encode()).hexdigest()
-
-
-def _metadata(context: _Context, key: str) -> str:
-    found: dict[str, Any] = dict(context.invocation_metadata() or ())
-    return str(found.get(key) or "")
 
 
 def _check_account(parsed: Configuration, account: str) -> None:

@@ -75,13 +75,9 @@ def _metadata(kind: Kind, metadata: Mapping[str, Any], problems: Problems) -> No
     if isinstance(name, str):
         _name(kind, name, problems)
     namespace = metadata.get("namespace")
-    if isinstance(namespace, str):
-        if not kind.namespaced:
-            problems.add("metadata.namespace", f"{kind.name} lives in no namespace", "leave it out")
-        elif len(namespace) > 63 or not _LABEL.match(namespace):
-            problems.add(
-                "metadata.namespace", f"{shown(namespace)} is no name of a namespace", _label_form(63)
-            )
+    # A server overlooks one of a kind that has none.
+    if kind.namespaced and isinstance(namespace, str) and not _is_label(namespace):
+        problems.add("metadata.namespace", f"{shown(namespace)} is no name of a namespace", _label_form(63))
     labels = metadata.get("labels")
     if isinstance(labels, dict):
         for key, value in labels.items():
@@ -102,7 +98,7 @@ def _name(kind: Kind, name: str, problems: Problems) -> None:
         if not _SEGMENT.match(name):
             problems.add("metadata.name", f"{shown(name)} is no name", "it must not hold / or %")
     elif kind.name in _SHORT_NAMES and not kind.group:
-        if len(name) > 63 or not _LABEL.match(name):
+        if not _is_label(name):
             problems.add("metadata.name", f"{shown(name)} is no name of a {kind.name}", _label_form(63))
     elif len(name) > 253 or not _SUBDOMAIN.match(name):
         problems.add(
@@ -110,6 +106,10 @@ def _name(kind: Kind, name: str, problems: Problems) -> None:
             f"{shown(name)} is no name of a {kind.name}",
             "give lower-case letters, digits, '-' and '.', a letter or digit first and last, at most 253",
         )
+
+
+def _is_label(name: str) -> bool:
+    return len(name) <= 63 and _LABEL.match(name) is not None
 
 
 def _label_form(most: int) -> str:
@@ -210,7 +210,7 @@ def _names(items: Any) -> set[Any]:
 
 def _container(container: Mapping[str, Any], path: str, volumes: set[Any], problems: Problems) -> None:
     name = container.get("name")
-    if isinstance(name, str) and (len(name) > 63 or not _LABEL.match(name)):
+    if isinstance(name, str) and not _is_label(name):
         problems.add(join(path, "name"), f"{shown(name)} is no name of a container", _label_form(63))
     if container.get("image") in ("", None):
         problems.add(join(path, "image"), "is missing", "name the image to run")

@@ -28,6 +28,7 @@ _TYPES: Final = {
 }
 _DURATION: Final = re.compile(r"^[+-]?(?:0|(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|ms|s|m|h))+)$")
 _SHOWN: Final = 60
+_SECRET: Final = ("data", "stringData")
 _IDENTITY: Final = ("apiVersion", "kind")
 
 
@@ -79,7 +80,8 @@ class _Check:
         expected, word = _TYPES[wanted]
         fits = isinstance(value, expected) and not (isinstance(value, bool) and wanted != "boolean")
         if not fits:
-            self._problems.add(path, f"{shown(value)} is not {word}", f"give {word}{_example(schema)}")
+            told = self._told(value, path)
+            self._problems.add(path, f"{told} is not {word}", f"give {word}{_example(schema)}")
         return fits
 
     def _int_or_string(self, schema: Mapping[str, Any], value: Any, path: str) -> None:
@@ -151,7 +153,7 @@ class _Check:
 
     def _constrained(self, schema: Mapping[str, Any], value: Any, path: str) -> None:
         for wrong, remedy in constraints(schema, value):
-            self._problems.add(path, f"{shown(value)} {wrong}", remedy)
+            self._problems.add(path, f"{self._told(value, path)} {wrong}", remedy)
         for several, least in (("anyOf", 1), ("oneOf", 1)):
             if schema.get(several) and not _is_plain_union(schema[several]):
                 fitting = sum(self._satisfies(each, value) for each in schema[several])
@@ -164,6 +166,11 @@ class _Check:
             self._problems.add(
                 path, f"{shown(value)} is excluded", f"it must not be so: {_wanted(schema['not'])}"
             )
+
+    def _told(self, value: Any, path: str) -> str:
+        """The value, unless it is what a Secret keeps."""
+        hidden = self._kind.name == "Secret" and not self._kind.group and path.startswith(_SECRET)
+        return "its value" if hidden else shown(value)
 
     def _satisfies(self, schema: Mapping[str, Any], value: Any) -> bool:
         """Whether a value obeys a schema that is no more than constraints."""

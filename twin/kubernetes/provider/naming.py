@@ -3,33 +3,23 @@
 import hashlib
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
 
+from twin.providers.naming import Naming
 from twin.providers.problems import Problems
 
 AUTONAMED: Final = "pulumi.com/autonamed"
 _DIGITS: Final = 8
 
 
-@dataclass(frozen=True)
-class Naming:
-    """What the engine says about a name: the seed of its digits, the project's rule, what it was before."""
-
-    name: str
-    olds: Mapping[str, Any] = field(default_factory=dict)
-    seed: bytes = b""
-    proposed: str = ""
-    mode: str = ""
-
-    def made(self) -> str | None:
-        """A new name; None where automatic naming is switched off."""
-        if self.mode == "DISABLE":
-            return None
-        if self.proposed and self.mode in ("ENFORCE", "PROPOSE"):
-            return self.proposed
-        digits = hashlib.sha256(self.seed).hexdigest() if self.seed else secrets.token_hex(_DIGITS)
-        return f"{self.name}-{digits[:_DIGITS]}"
+def made(naming: Naming) -> str | None:
+    """A new name; None where automatic naming is switched off."""
+    if naming.mode == "DISABLE":
+        return None
+    if naming.proposed and naming.mode in ("ENFORCE", "PROPOSE"):
+        return naming.proposed
+    digits = hashlib.sha256(naming.seed).hexdigest() if naming.seed else secrets.token_hex(_DIGITS)
+    return f"{naming.name}-{digits[:_DIGITS]}"
 
 
 def name_object(manifest: dict[str, Any], naming: Naming, problems: Problems) -> None:
@@ -38,7 +28,7 @@ def name_object(manifest: dict[str, Any], naming: Naming, problems: Problems) ->
     if not isinstance(metadata, dict) or metadata.get("name") or metadata.get("generateName"):
         return
     old = naming.olds.get("metadata")
-    name = old.get("name") if isinstance(old, dict) and is_autonamed(naming.olds) else naming.made()
+    name = old.get("name") if isinstance(old, dict) and is_autonamed(naming.olds) else made(naming)
     if name is None:
         problems.add("metadata.name", "is missing", "automatic naming is switched off: give a name")
         return

@@ -12,8 +12,9 @@ from twin.kubernetes.provider.clusters.cluster import Apply, Cluster, NotReadyEr
 from twin.kubernetes.provider.configuration import Configuration
 from twin.kubernetes.provider.difference import Change, as_found, changes
 from twin.kubernetes.provider.immutable import Immutable
-from twin.kubernetes.provider.naming import Naming, is_autonamed, name_object
+from twin.kubernetes.provider.naming import is_autonamed, name_object
 from twin.kubernetes.provider.remarks import Remarks
+from twin.providers.naming import Naming
 from twin.providers.problems import Problems
 from twin.providers.rpc import InitFailedError
 from twin.wire import UNKNOWN

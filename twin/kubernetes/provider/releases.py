@@ -9,11 +9,12 @@ from typing import Any, Final
 
 from twin.kubernetes.checks.structure import shown
 from twin.kubernetes.kinds import Kind
+from twin.kubernetes.provider import naming as names
 from twin.kubernetes.provider.clusters.cluster import Apply, Place
 from twin.kubernetes.provider.clusters.recorded import RecordedCluster
 from twin.kubernetes.provider.difference import Change, changes
-from twin.kubernetes.provider.naming import Naming
 from twin.kubernetes.provider.objects import Difference, Found, State, manager_of
+from twin.providers.naming import Naming
 from twin.providers.problems import Problems, join
 from twin.wire import UNKNOWN
 
@@ -81,13 +82,14 @@ class Releases:
         for name in sorted(set(inputs) - _INPUTS):
             if not name.startswith("__"):
                 _unknown(name, name, _INPUTS, problems)
-        old = naming.olds.get("name")
         if not inputs.get("name"):
-            made = old if isinstance(old, str) and old.startswith(f"{naming.name}-") else naming.made()
-            if made is None:
+            old = naming.olds.get("name")
+            kept = isinstance(old, str) and old.startswith(f"{naming.name}-")
+            given = old if kept else names.made(naming)
+            if given is None:
                 problems.add("name", "is missing", "automatic naming is switched off: give a name")
             else:
-                inputs["name"] = made
+                inputs["name"] = given
         inputs.setdefault("namespace", self._namespace)
         chart = _pinned(inputs, problems)
         if chart is not None:

@@ -1,11 +1,9 @@
 """Pulumi's ResourceProvider service for the twin's Kubernetes: one RPC each, the work is done elsewhere."""
 
-import hashlib
 import importlib.metadata
 import json
 import os
 import threading
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,21 +17,27 @@ from twin.kubernetes.provider import configuration
 from twin.kubernetes.provider.clusters.cluster import Cluster
 from twin.kubernetes.provider.clusters.recorded import RecordedCluster
 from twin.kubernetes.provider.configuration import Configuration
-from twin.kubernetes.provider.naming import Naming
-from twin.kubernetes.provider.objects import Difference, Objects, State
+from twin.kubernetes.provider.objects import Objects, State
 from twin.kubernetes.provider.releases import TOKEN as RELEASE
 from twin.kubernetes.provider.releases import Releases, brought_by
 from twin.kubernetes.provider.remarks import Remarks
+from twin.providers.naming import Naming
 from twin.providers.problems import Problems
-from twin.providers.rpc import KINDS, add_failures, plain, reported, type_of
+from twin.providers.rpc import (
+    add_failures,
+    attempt_of,
+    diff_response,
+    plain,
+    reported,
+    settings_response,
+    type_of,
+)
 from twin.wire import PLAIN, UNKNOWN, Secret
-
-OPERATION_KEY: Final = "stagecraft-operation"
-"""gRPC metadata of Create: the engine's own number of the attempt, the same when the attempt is resumed."""
 
 _Context = grpc.ServicerContext
 _WHO: Final = "the twin's Kubernetes provider"
-_MODE: Final = provider_pb2.CheckRequest.AutonamingOptions.Mode
+_WHERE: Final = ("cluster", "context", "kubeconfig")
+"""Settings that say which cluster is meant."""
 _SECRET: Final = ("data", "stringData")
 _NOT_HERE: Final = {
     "kubernetes:helm.sh/v4:Chart": "a chart's templates; use helm.v3.Release, which is checked and recorded",
@@ -102,19 +106,9 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         """Another cluster replaces the provider and with it every object; anything else is an update."""
         olds = plain(request.old_inputs) or plain(request.olds)
         news = plain(request.news)
-        changed = sorted(name for name in {*olds, *news} if olds.get(name) != news.get(name))
         before, after = (configuration.parse(each, Problems()) for each in (olds, news))
         moved = before.known and after.known and before.identity != after.identity
-        where = ("cluster", "context", "kubeconfig")
-        replaces = [name for name in changed if moved and name in where]
-        response = provider_pb2.DiffResponse(
-            changes=_changes(bool(changed)), diffs=changed, replaces=replaces, hasDetailedDiff=True
-        )
-        for name in changed:
-            kind = "ADD" if name not in olds else "DELETE" if name not in news else "UPDATE"
-            response.detailedDiff[name].kind = KINDS[kind, name in replaces]
-            response.detailedDiff[name].inputDiff = True
-        return response
+        return settings_response(olds, news, lambda name: moved and name in _WHERE)
 
     def Configure(self, request: Any, context: _Context) -> Any:  # noqa: N802
         """Takes the configuration and finds the cluster; one elsewhere is never contacted."""
@@ -159,13 +153,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         with reported(context, _WHO):
             problems = Problems()
             token = type_of(request.urn, request.type)
-            naming = Naming(
-                name=request.name or request.urn.rsplit("::", 1)[-1],
-                olds=_whole(plain(request.olds)),
-                seed=request.randomSeed,
-                proposed=request.autonaming.proposed_name,
-                mode=_MODE.Name(request.autonaming.mode) if request.HasField("autonaming") else "",
-            )
+            naming = Naming.asked(request, _whole(plain(request.olds)))
             inputs = _whole(plain(request.news))
             if token.endswith(("List", "Patch")):
                 problems.add(
@@ -189,7 +177,11 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
                 difference = world.releases.diff(olds, news, ignored)
             else:
                 difference = world.objects.diff(olds, news, ignored)
-            return _diff_response(difference)
+            forced = frozenset(difference.replaces)
+            return diff_response(
+                ((change.path, change.kind, change.path in forced) for change in difference.changes),
+                delete_first=difference.delete_first,
+            )
 
     def Create(self, request: Any, context: _Context) -> Any:  # noqa: N802
         """Makes an object, or finishes a creation that was interrupted."""
@@ -205,7 +197,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
                 made = world.releases.create(request.urn, inputs)
             else:
                 self._warn_of_missing_definitions(request.urn, str(inputs.get("apiVersion")))
-                attempt = _metadata(context, OPERATION_KEY) or _digest(request.urn, inputs)
+                attempt = attempt_of(context, request.urn, inputs)
                 made = world.objects.create(request.urn, inputs, attempt, request.timeout)
             return provider_pb2.CreateResponse(id=made.id, properties=_outputs(token, made.state))
 
@@ -292,29 +284,6 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         )
 
 
-def _diff_response(difference: Difference) -> Any:
-    forced = frozenset(difference.replaces)
-    response = provider_pb2.DiffResponse(
-        changes=_changes(bool(difference.changes)),
-        diffs=sorted({_top(change.path) for change in difference.changes}),
-        replaces=difference.replaces,
-        deleteBeforeReplace=difference.delete_first,
-        hasDetailedDiff=True,
-    )
-    for change in difference.changes:
-        response.detailedDiff[change.path].kind = KINDS[change.kind, change.path in forced]
-        response.detailedDiff[change.path].inputDiff = True
-    return response
-
-
-def _changes(some: bool) -> Any:
-    return provider_pb2.DiffResponse.DIFF_SOME if some else provider_pb2.DiffResponse.DIFF_NONE
-
-
-def _top(path: str) -> str:
-    return path.partition(".")[0].partition("[")[0]
-
-
 def _whole(value: Any) -> Any:
     """Values with whole numbers as such: the wire has one kind of number, Kubernetes has two."""
     if isinstance(value, float) and value.is_integer():
@@ -337,16 +306,6 @@ def _outputs(token: str, state: State) -> Any:
 
 def _not_emulated(token: str) -> str:
     return f"{token} is not emulated by the twin, which lacks {_NOT_HERE.get(token, 'this')}"
-
-
-def _digest(urn: str, inputs: Mapping[str, Any]) -> str:
-    """The attempt, where the engine does not name it: the same resource with the same inputs."""
-    return hashlib.sha256(f"{urn}\n{json.dumps(inputs, sort_keys=True, default=repr)}".encode()).hexdigest()
-
-
-def _metadata(context: _Context, key: str) -> str:
-    found: dict[str, Any] = dict(context.invocation_metadata() or ())
-    return str(found.get(key) or "")
 
 
 def _version() -> str:

@@ -151,9 +151,15 @@ class Plugin:
         name: str = "it",
         preview: bool = False,
         operation: str | None = None,
+        seconds: float = 0,
     ) -> Resource:
         request = provider_pb2.CreateRequest(
-            urn=urn(token, name), properties=wire.to_struct(inputs), preview=preview, name=name, type=token
+            urn=urn(token, name),
+            properties=wire.to_struct(inputs),
+            preview=preview,
+            name=name,
+            type=token,
+            timeout=seconds,
         )
         # Each creation is an attempt of its own, unless the test repeats one; "" leaves it to the provider.
         operation = uuid.uuid4().hex if operation is None else operation

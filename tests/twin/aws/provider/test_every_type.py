@@ -22,8 +22,8 @@ from twin.aws.provider.clients import Cloud
 from twin.aws.provider.configuration import Configuration
 from twin.aws.provider.diff import is_zero
 from twin.aws.provider.lifecycle import Lifecycle
-from twin.aws.provider.names import Naming
 from twin.aws.provider.registry import adapter_for, all_tokens
+from twin.providers.naming import Naming
 from twin.providers.problems import Problems
 from twin.wire import UNKNOWN, Archive, Asset
 

@@ -14,10 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twin.aws.provider import assets, diff, documents, schema
-from twin.aws.provider.names import AutoName, Naming
+from twin.aws.provider.names import AutoName
 from twin.aws.provider.policy_document import policy_document
 from twin.aws.provider.registry import adapter_for, all_tokens
 from twin.aws.provider.shapes import Mapper, member_for
+from twin.providers.naming import Naming
 from twin.providers.problems import Problems, index, join
 from twin.wire import Archive, Asset
 
