@@ -251,6 +251,18 @@ def demo(
 
 
 @app.command()
+def alerts(
+    stack: StackOption = "local",
+    as_json: JsonOption = False,
+    last: Annotated[int, typer.Option("--last", min=1, help="How many, counted from the newest.")] = 20,
+) -> None:
+    """Show what a stack's topics were told: alarms, approvals, budgets. In the twin, nobody has a mailbox."""
+    from cli import alerting
+
+    alerting.show_alerts(_workspace(stack), last=last, as_json=as_json)
+
+
+@app.command()
 def cloud(stack: StackOption = "local") -> None:
     """Serve a stack's twin cloud in the foreground, for `aws` and boto3, until Ctrl-C."""
     from cli import clouds

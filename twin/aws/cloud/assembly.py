@@ -9,7 +9,9 @@ from twin.aws.cloud.gaps.registry import GapRegistry
 from twin.aws.cloud.gaps.services import fill_all
 from twin.aws.cloud.gaps.store import RecordStore
 from twin.aws.cloud.gateway import Gateway
+from twin.aws.cloud.inbox import Inbox
 from twin.aws.cloud.inventory import inventory
+from twin.aws.cloud.live.alarms.evaluator import AlarmEvaluator
 from twin.aws.cloud.live.batch import BatchRunner
 from twin.aws.cloud.live.executions import Executions
 from twin.aws.cloud.live.functions import FunctionRunner
@@ -31,7 +33,15 @@ class Live:
         self.functions = FunctionRunner(directory, endpoint, self._processes, live=enabled)
         self.executions = Executions(endpoint)
         self.targets = EventTargets(endpoint, live=enabled)
-        self._parts = (self.hosting, self.batch, self.functions, self.executions, self.targets)
+        self.alarms = AlarmEvaluator(store, endpoint, self.hosting.metrics, live=enabled)
+        self._parts = (
+            self.hosting,
+            self.batch,
+            self.functions,
+            self.executions,
+            self.targets,
+            self.alarms,
+        )
 
     def attach(self, gateway: Gateway) -> None:
         """Connects everything with the gateway."""
@@ -54,6 +64,7 @@ class Live:
 
     def stop(self) -> None:
         """Ends every process."""
+        self.alarms.stop()
         self.batch.stop_all()
         self.functions.stop()
         self.targets.stop()
@@ -68,6 +79,7 @@ class Parts:
     keeper: StateKeeper
     live: Live
     inventory: Callable[[], list[dict[str, Any]]]
+    inbox: Inbox
 
 
 def assemble(directory: Path, endpoint: str, *, seed: int, live: bool) -> Parts:
@@ -76,7 +88,9 @@ def assemble(directory: Path, endpoint: str, *, seed: int, live: bool) -> Parts:
     running = Live(store, directory, endpoint, enabled=live)
     registry = GapRegistry(store)
     fill_all(registry, running.hosting, running.batch)
+    inbox = Inbox()
+    inbox.fill(registry)
     gateway = Gateway(registry, seed)
     running.attach(gateway)
-    keeper = StateKeeper(gateway, directory, {"records": store, "answers": gateway.answers})
-    return Parts(gateway, keeper, running, lambda: inventory(store))
+    keeper = StateKeeper(gateway, directory, {"records": store, "answers": gateway.answers, "inbox": inbox})
+    return Parts(gateway, keeper, running, lambda: inventory(store), inbox)

@@ -126,6 +126,12 @@ def inventory(endpoint: str) -> list[dict[str, str]]:
     return listed
 
 
+def inbox(endpoint: str) -> list[dict[str, Any]]:
+    """What topics were told, oldest first: `at` (seconds since the epoch), `topic`, `subject`, `message`."""
+    told: list[dict[str, Any]] = _ask(require_loopback(endpoint), "GET", "inbox")
+    return told
+
+
 def cloud_environment(endpoint: str, region: str) -> dict[str, str]:
     """The variables that lead AWS SDKs and tools to the twin's cloud, and nowhere else."""
     return {

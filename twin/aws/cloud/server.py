@@ -140,6 +140,10 @@ class _Cloud:
                 self._last_request = clock.real_now()
                 with self._parts.gateway.lock:
                     return _json(self._parts.inventory())
+            case "GET", "inbox":
+                self._last_request = clock.real_now()
+                with self._parts.gateway.lock:
+                    return _json(self._parts.inbox.messages())
             case "POST", "save":
                 self._parts.keeper.save()
                 return _json({"saved": self._parts.keeper.unsaved == 0})

@@ -26,6 +26,7 @@ from twin.aws.cloud.gaps.services import sagemaker
 from twin.aws.cloud.gaps.store import Record, RecordStore
 from twin.aws.cloud.gateway import Event, Gateway
 from twin.aws.cloud.http import HttpResponse
+from twin.aws.cloud.live.endpoint_metrics import EndpointMetrics
 from twin.aws.cloud.live.processes import ProcessGroup, container_environment, image_command
 from twin.aws.cloud.protocol import AwsError, Call
 
@@ -87,6 +88,7 @@ class EndpointHost:
         self._guard = threading.Lock()
         self._gateway: Gateway | None = None
         self._deploying = 0
+        self.metrics = EndpointMetrics()
 
     def attach(self, gateway: Gateway) -> None:
         """Tells the gateway what to send here."""
@@ -94,6 +96,7 @@ class EndpointHost:
         gateway.on_event("endpoint-settled", self._settled)
         gateway.on_event("endpoint-failed", self._failed)
         gateway.intercept(self._intercept)
+        self.metrics.attach(gateway)
 
     def busy(self) -> bool:
         """Whether an endpoint is being brought into service."""
@@ -305,12 +308,24 @@ class EndpointHost:
         try:
             service = self._service(call.region, name)
             variant = _chosen(service, weights, call.request.header("X-Amzn-SageMaker-Target-Variant"))
-            return self._answer(call, service, variant)
+            return self._measured(call, service, variant)
         except StartError as problem:
             self._gateway.happened("endpoint-failed", region=call.region, name=name, failure=str(problem))
             raise AwsError("ModelError", str(problem), 424) from problem
 
-    def _answer(self, call: Call, service: _Service, variant: Variant) -> HttpResponse:
+    def _measured(self, call: Call, service: _Service, variant: Variant) -> HttpResponse:
+        """The answer, counted as SageMaker counts it; a model that gives none has failed."""
+        begun, status = time.perf_counter(), 500
+        try:
+            response, status = self._answer(call, service, variant)
+            return response
+        finally:
+            seconds = time.perf_counter() - begun
+            self.metrics.answered(
+                service.region, service.endpoint, variant.name, status=status, seconds=seconds
+            )
+
+    def _answer(self, call: Call, service: _Service, variant: Variant) -> tuple[HttpResponse, int]:
         """The container's answer; one that has died is restarted, once."""
         for last in (False, True):
             container = self._container(service, variant)
@@ -345,7 +360,8 @@ def _chosen(service: _Service, weights: Mapping[str, float], target: str) -> Var
     return service.variants[names[-1]]
 
 
-def _post(call: Call, container: _Container, variant: str) -> HttpResponse:
+def _post(call: Call, container: _Container, variant: str) -> tuple[HttpResponse, int]:
+    """What the caller gets, and the status that the container gave."""
     headers = {"Content-Type": call.request.header("Content-Type") or "application/octet-stream"} | {
         name: value
         for name, value in call.request.headers
@@ -360,10 +376,9 @@ def _post(call: Call, container: _Container, variant: str) -> HttpResponse:
     finally:
         connection.close()
     if answer.status >= 300:
-        return _model_error(answer.status, body, variant)
-    return HttpResponse(
-        200, body, {"Content-Type": content_type, "x-Amzn-Invoked-Production-Variant": variant}
-    )
+        return _model_error(answer.status, body, variant), answer.status
+    headers = {"Content-Type": content_type, "x-Amzn-Invoked-Production-Variant": variant}
+    return HttpResponse(200, body, headers), 200
 
 
 def _model_error(status: int, body: bytes, variant: str) -> HttpResponse:

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from twin.aws.cloud.gaps.context import Context, utc_now
 from twin.aws.cloud.gaps.kinds import Kind, create, tags_as_dict
+from twin.aws.cloud.gaps.moto_objects import backend
 from twin.aws.cloud.gaps.registry import GapRegistry
 from twin.aws.cloud.gaps.store import Record
 from twin.aws.cloud.http import HttpResponse
@@ -18,6 +19,7 @@ def fill(registry: GapRegistry) -> None:
     registry.kind(COMPOSITE)
     registry.kind(STREAM)
     registry.answer("cloudwatch", "PutCompositeAlarm", _put_composite)
+    registry.raw("cloudwatch", "PutMetricAlarm", _put_metric_alarm)
     registry.raw("cloudwatch", "DescribeAlarms", _describe_alarms)
     registry.raw("cloudwatch", "DeleteAlarms", _delete_alarms)
     registry.answer("cloudwatch", "PutMetricStream", _put_stream)
@@ -46,7 +48,7 @@ COMPOSITE: Final = Kind(
     initial={
         "ActionsEnabled": True,
         "StateValue": "OK",
-        "StateReason": "the twin's cloud evaluates no alarms",
+        "StateReason": "Unchecked: Initial alarm creation",
         "StateReasonData": json.dumps({}),
     },
     missing=("ResourceNotFound", "Unknown {name}"),
@@ -66,6 +68,30 @@ def _put_composite(context: Context) -> None:
     create(COMPOSITE, context)
     given = tags_as_dict(context.parameters.get("Tags") or [])
     context.store.set_tags(old["AlarmArn"], tags | given)
+
+
+_STATE: Final = ("state_value", "state_reason", "state_reason_data", "state_updated_timestamp", "history")
+
+
+def _put_metric_alarm(context: Context) -> HttpResponse:
+    """Moto's answer; a new alarm knows nothing yet, and one that is changed keeps its state."""
+    alarms, name = backend(context, "cloudwatch").alarms, context.parameters.get("AlarmName")
+    old = alarms.get(name)
+    response = context.forward()
+    made = alarms.get(name)
+    if response.status < 300 and made is not None:
+        if old is None:
+            made.state_value = "INSUFFICIENT_DATA"
+        else:
+            for state in (
+                "state_value",
+                "state_reason",
+                "state_reason_data",
+                "state_updated_timestamp",
+                "history",
+            ):
+                setattr(made, state, getattr(old, state))
+    return response
 
 
 def _describe_alarms(context: Context) -> HttpResponse:

@@ -1,0 +1,1 @@
+"""CloudWatch's alarms, alive: what they see, what state that is, and whom they tell."""
