@@ -6,11 +6,12 @@ from typing import Any, Final, NotRequired, TypedDict
 import pulumi
 import pulumi_aws as aws
 
-from components import iam, naming
+from components import naming
 from components.checks import Problems
 from components.context import by_name, current_cloud, declared_outputs, scope
 from components.encryption import data_key
 from components.endpoint import VARIANT
+from components.monitor_jobs import MonitorJobs, check_jobs, emit_document, monitor_jobs
 from components.topic import alert_topic
 from components.watch import cloudwatch, grafana, pages, quality
 from components.watch import endpoint as endpoints
@@ -26,7 +27,7 @@ from components.watch.declaration import (
     served,
 )
 from components.watch.endpoint import SUPPRESSION_WAIT_SECONDS, Served
-from components.watch.metrics import PLATFORM, Series
+from components.watch.metrics import Series
 
 RUNBOOKS: Final = "docs/runbooks"
 """Where this repository keeps them."""
@@ -54,8 +55,10 @@ class MonitoringArgs(TypedDict):
     """Makes a CloudWatch dashboard of the stack and one of each model. Default: true."""
     grafana_bucket: NotRequired[pulumi.Input[str]]
     """Bucket that gets the same dashboards for Grafana, under `dashboards/`. Default: none does."""
+    jobs: NotRequired[MonitorJobs]
+    """Runs the jobs that emit drift, accuracy, bias, figures and data quality. Default: others run them."""
     kms_key_arn: NotRequired[pulumi.Input[str]]
-    """Key for the topics. Default: a key is made, rotated yearly."""
+    """Key for the topics and the jobs' logs, also the buckets'. Default: a key is made, rotated yearly."""
     allow_data_loss: NotRequired[bool]
     """Lets a deletion of the component take a key it made along. Default: false."""
     tags: NotRequired[dict[str, pulumi.Input[str]]]
@@ -82,6 +85,8 @@ class Monitoring(pulumi.ComponentResource):
     """`stack` or a model → S3 URI of its dashboard for Grafana."""
     emit_policy_arn: pulumi.Output[str]
     """Attach to any role that emits the platform's metrics."""
+    job_definition_arns: pulumi.Output[dict[str, str]]
+    """Job, such as `watch-churn` or `silent-failures` → ARN of its definition."""
 
     def __init__(self, name: str, args: MonitoringArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("stagecraft:index:Monitoring", name, args, opts)
@@ -93,7 +98,8 @@ class Monitoring(pulumi.ComponentResource):
         self._cloud = current_cloud(self)
         self._runbooks = args.get("runbooks_url", RUNBOOKS)
         self._fed = [fed(pulumi.get_stack(), view) for view in args.get("views", [])]
-        self._topics = self._make_topics(data_key(self, name, args, self._cloud, purpose="Alerts"))
+        self._key = data_key(self, name, args, self._cloud, purpose="Alerts")
+        self._topics = self._make_topics(self._key)
         self.page_topic_arn, self.ticket_topic_arn = self._topics[PAGE], self._topics[TICKET]
         names = {alarm.name: self._alarm(alarm) for alarm in self._all_alarms()}
         for composite in self._all_composites():
@@ -101,6 +107,7 @@ class Monitoring(pulumi.ComponentResource):
         self.alarm_names = by_name(names)
         self.dashboard_names, self.grafana_uris = self._dashboards()
         self.emit_policy_arn = self._emit_policy()
+        self.job_definition_arns = by_name(self._monitor_jobs())
         self.register_outputs(declared_outputs(self))
 
     def _make_topics(self, key: pulumi.Output[str]) -> dict[str, pulumi.Output[str]]:
@@ -165,7 +172,7 @@ class Monitoring(pulumi.ComponentResource):
             treat_missing_data=alarm.missing,
             actions_enabled=True,
             alarm_actions=self._told(alarm.level),
-            ok_actions=self._told(alarm.level),
+            insufficient_data_actions=self._told(alarm.level) if alarm.silence else None,
             tags=self._tags,
             opts=self._options,
             **_compared(alarm),
@@ -184,7 +191,8 @@ class Monitoring(pulumi.ComponentResource):
             ),
             actions_enabled=True,
             alarm_actions=self._told(composite.level),
-            ok_actions=self._told(composite.level),
+            # Whoever was woken hears that it is over; a ticket is closed by whoever mended it.
+            ok_actions=self._told(composite.level) if composite.level == PAGE else None,
             actions_suppressor=None
             if spoken_for is None
             else aws.cloudwatch.CompositeAlarmActionsSuppressorArgs(
@@ -257,25 +265,29 @@ class Monitoring(pulumi.ComponentResource):
     def _page_name(self, page: str) -> str:
         return naming.physical_name(scope(), self._name, page, max_length=255)
 
+    def _monitor_jobs(self) -> dict[str, pulumi.Output[str]]:
+        if "jobs" not in self._args:
+            return {}
+        return monitor_jobs(
+            self,
+            self._name,
+            self._args["jobs"],
+            models=self._args["models"],
+            views=self._args.get("views", []),
+            cloud=self._cloud,
+            key=self._key,
+            emit_policy_arn=self.emit_policy_arn,
+            tags=self._tags,
+        )
+
     def _emit_policy(self) -> pulumi.Output[str]:
         return aws.iam.Policy(
             f"{self._name}-emit",
             description=f"May emit the metrics that {self._name} watches",
-            policy=emit_policy(),
+            policy=emit_document(),
             tags=self._tags,
             opts=self._options,
         ).arn
-
-
-def emit_policy() -> str:
-    """Metrics of the platform's own namespace, and of no other; the action takes no resource."""
-    return iam.document(
-        iam.allow(
-            ["cloudwatch:PutMetricData"],
-            ["*"],
-            conditions={"StringEquals": {"cloudwatch:namespace": PLATFORM}},
-        )
-    )
 
 
 def _compared(alarm: Alarm) -> dict[str, Any]:
@@ -336,6 +348,8 @@ def _check(name: str, args: MonitoringArgs) -> None:
             problems.add("models", [], "must name at least one model")
         check_models(problems, args["models"])
         check_views(problems, args.get("views", []))
+        if "jobs" in args:
+            check_jobs(problems, args["jobs"])
         if len(args.get("emails", [])) > 10:
             problems.add("emails", args["emails"], "at most ten; subscribe others to the topics")
     problems.raise_if_any()

@@ -21,7 +21,7 @@ def deploy(settings: Settings, stack: str) -> Outputs:
     base = base_of(plan)
     pools = training_pools(plan, base)
     models = endpoints(plan, base, live)
-    watch = monitoring(plan, base, models, live)
+    watch = monitoring(plan, base, pools, models, live)
     costs = cost_guard(plan, base)
     return joined(
         {
@@ -33,6 +33,6 @@ def deploy(settings: Settings, stack: str) -> Outputs:
         base_outputs(plan, base),
         training_outputs(pools),
         serving_outputs(base, models, live),
-        monitoring_outputs(watch),
+        monitoring_outputs(plan, pools, watch),
         cost_outputs(costs),
     )

@@ -47,6 +47,8 @@ class Alarm:
     """How many of the periods must be over; 0: all of them."""
     missing: str = "notBreaching"
     level: str = PART
+    silence: bool = False
+    """Tells that it hears nothing any more, which a new alarm that never heard anything does not."""
 
 
 @dataclass(frozen=True)

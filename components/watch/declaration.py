@@ -67,6 +67,8 @@ class WatchedModel(TypedDict):
     """Name of the model."""
     endpoint_name: NotRequired[pulumi.Input[str]]
     """SageMaker endpoint that answers. Default: none; only the model's worth is watched."""
+    feature_views: NotRequired[list[str]]
+    """Its feature views; with them, Monitoring's `jobs` watch it. Default: none do."""
     live: NotRequired[bool]
     """Whether a version answers, so that silence of its monitors means something. Default: false."""
     serverless: NotRequired[bool]

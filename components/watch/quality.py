@@ -67,8 +67,9 @@ def alarms_of(judged: Judged) -> Iterator[Alarm]:
             comparison=BELOW,
             period_seconds=DAY,
             periods=2,
-            missing="breaching",
+            missing="missing",
             level=TICKET,
+            silence=True,
         )
     for kpi in judged.kpis:
         yield _business(judged, kpi)

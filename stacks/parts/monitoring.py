@@ -5,11 +5,13 @@ from typing import Any, Final
 
 from components import Endpoint, Monitoring
 from components.model_registry import NO_VERSION
+from components.monitor_jobs import VIEWS_JOB, MonitorJobs
 from components.monitoring import MonitoringArgs
 from components.watch.declaration import WatchedModel, WatchedView
 from pricing.catalogue import catalogue
 from stacks.parts.base import Base
 from stacks.parts.plan import Outputs, Plan
+from stacks.parts.training import Pools
 from stacks.settings import FeatureView, Model
 
 CAPABILITIES: Final = ("dashboards", "monitors", "slo-alarms", "unit-costs")
@@ -19,7 +21,11 @@ _SIZES_OF: Final = "us-east-1"
 
 
 def monitoring(
-    plan: Plan, base: Base, endpoints: Mapping[str, Endpoint], live: Mapping[str, str]
+    plan: Plan,
+    base: Base,
+    pools: Pools,
+    endpoints: Mapping[str, Endpoint],
+    live: Mapping[str, str],
 ) -> Monitoring | None:
     """Registers it, if the stack has any of it."""
     if not any(plan.has(capability) for capability in CAPABILITIES):
@@ -39,11 +45,15 @@ def monitoring(
         args["grafana_bucket"] = base.lake.artifacts_bucket
     if plan.has("monitors"):
         args["views"] = [watched_view(view) for view in plan.settings.feature_views]
+        args["jobs"] = monitor_jobs(base, pools)
     return Monitoring("monitoring", args)
 
 
-def monitoring_outputs(watch: Monitoring | None) -> Outputs:
-    """Where to hear of trouble, and where to look."""
+def monitoring_outputs(plan: Plan, pools: Pools, watch: Monitoring | None) -> Outputs:
+    """Where to hear of trouble, where to look, and the jobs that look."""
+    jobs = [*(f"watch-{model.name}" for model in plan.settings.models), VIEWS_JOB]
+    if not plan.has("monitors"):
+        jobs = []
     if watch is None:
         return {"topics": {"pages": NO_VERSION, "tickets": NO_VERSION}, "alarms": {}, "dashboards": {}}
     return {
@@ -51,6 +61,25 @@ def monitoring_outputs(watch: Monitoring | None) -> Outputs:
         "alarms": watch.alarm_names,
         "dashboards": watch.dashboard_names,
         "policies": {"emitMetrics": watch.emit_policy_arn},
+        "jobs": {job: watch.job_definition_arns[job] for job in jobs},
+        "jobQueues": dict.fromkeys(jobs, pools["quality"].queue_arn),
+    }
+
+
+def monitor_jobs(base: Base, pools: Pools) -> MonitorJobs:
+    """The jobs that watch run where the quality gate does, on the smallest machines."""
+    return {
+        "image_uri": base.image.job_uri,
+        "queue_arn": pools["quality"].queue_arn,
+        "artifacts_bucket": base.lake.artifacts_bucket,
+        "curated_bucket": base.lake.curated_bucket,
+        "environment": {
+            "AWS_USE_DUALSTACK_ENDPOINT": "true",
+            "STAGECRAFT_FEATURES_BUCKET": base.lake.features_bucket,
+            "STAGECRAFT_VIEWS_PREFIX": base.features.views_uri,
+            "STAGECRAFT_POINTER_PREFIX": base.registry.pointer_prefix,
+        },
+        "policy_arns": [base.features.read_policy_arn, base.registry.read_policy_arn],
     }
 
 
@@ -59,6 +88,7 @@ def watched_model(plan: Plan, model: Model, endpoint: Endpoint, *, live: bool) -
     serving, monitor = model.serving, model.monitor
     watched: WatchedModel = {
         "name": model.name,
+        "feature_views": list(model.features),
         "endpoint_name": endpoint.endpoint_name,
         "live": live,
         "serverless": serving.mode == "serverless",

@@ -33,6 +33,7 @@ def watched(**changes: Any) -> dict[str, Any]:
     model = {
         "name": "churn",
         "live": True,
+        "feature_views": ["activity"],
         "slo": {"availability": 99.9, "latency_p95_ms": 300},
         "drift_threshold": 0.2,
         "accuracy": {"metric": "f1", "limit": 0.8},
@@ -90,6 +91,14 @@ def example(name: str) -> dict[str, Any]:
             "views": [{"name": "activity"}],
             "emails": ["on-call@example.com"],
             "grafana_bucket": "artifacts",
+            "jobs": {
+                "image_uri": IMAGE,
+                "queue_arn": "arn:aws:batch:us-east-1:123456789012:job-queue/pool",
+                "artifacts_bucket": "artifacts",
+                "curated_bucket": "curated",
+                "environment": {"STAGECRAFT_POINTER_PREFIX": "/stagecraft/test/models/"},
+                "policy_arns": ["arn:p"],
+            },
         },
         "Network": {},
     }

@@ -133,6 +133,11 @@ def test_one_outage_tells_once(recording, on, pages, tickets):
     assert told.get("tickets", set()) == tickets
 
 
+def test_whoever_was_woken_hears_when_it_is_over(recording):
+    for name, each in alarms(recording, "CompositeAlarm").items():
+        assert bool(each.get("okActions")) is name.endswith("outage"), name
+
+
 def test_without_a_promise_plain_limits_are_watched_instead(recording):
     names = set(alarms(recording, "MetricAlarm"))
     assert {"plain-errors", "plain-latency"} <= names
@@ -157,7 +162,10 @@ def test_of_errors_less_is_better(metric, operator):
 
 def test_monitors_that_fall_silent_are_heard_of(recording):
     alarm = alarms(recording, "MetricAlarm")["churn-silent"]
-    assert (alarm["treatMissingData"], alarm["statistic"]) == ("breaching", "SampleCount")
+    assert (alarm["treatMissingData"], alarm["statistic"]) == ("missing", "SampleCount")
+    assert alarm["insufficientDataActions"] == alarm["alarmActions"]
+    others = [each for name, each in alarms(recording, "MetricAlarm").items() if "silent" not in name]
+    assert not any(each.get("insufficientDataActions") for each in others)
     resting = run(lambda: make("Monitoring", models=[watched(live=False)]))
     assert "churn-silent" not in alarms(resting, "MetricAlarm")
 
