@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "release": ("release", "point live at an approved version, or roll back"),
     "serve": ("serve", "answer predictions over HTTP, as SageMaker asks for them"),
     "predict": ("predict", "ask an endpoint about an entity's current features"),
+    "drift": ("drift", "how far requests and answers are from the live version's training data"),
     "retire": ("retire", "remove the model versions of an environment that is to go"),
     "demo-data": ("demo_data", "write a real data set as a file to ingest"),
 }

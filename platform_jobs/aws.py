@@ -159,6 +159,16 @@ class Bucket:
         """Streams an object into a file."""
         self.s3.download_fileobj(self.name, key, target)
 
+    def stream(self, key: str, size: int) -> Iterator[bytes]:
+        """The object's bytes in pieces of this size; none where there is no such object."""
+        try:
+            body = self.s3.get_object(Bucket=self.name, Key=key)["Body"]
+        except ClientError as error:
+            if is_missing(error):
+                return
+            raise
+        yield from body.iter_chunks(size)
+
     def delete(self, key: str) -> None:
         """Removes an object; one that is not there is no error."""
         self.s3.delete_object(Bucket=self.name, Key=key)

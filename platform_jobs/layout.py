@@ -55,3 +55,13 @@ def offline_manifest_key(view: str) -> str:
 def model_prefix(model: str, digest: str) -> str:
     """Artifacts bucket: everything of one trained model, by its content."""
     return f"models/{model}/{digest}/"
+
+
+def baseline_key(model: str, digest: str) -> str:
+    """Artifacts bucket: how a version's training data is distributed."""
+    return f"{model_prefix(model, digest)}baseline.json"
+
+
+def monitoring_key(model: str, job: str, end: datetime.datetime, suffix: str = "json") -> str:
+    """Artifacts bucket: what a monitoring job found in the window that ends then; keys sort by time."""
+    return f"monitoring/{model}/{job}/{end.astimezone(datetime.UTC):%Y-%m-%dT%H-%M-%SZ}.{suffix}"

@@ -10,6 +10,7 @@ import os
 import sys
 from typing import Any, Final
 
+INFO: Final = logging.INFO
 WARNING: Final = logging.WARNING
 ERROR: Final = logging.ERROR
 
@@ -46,6 +47,6 @@ def configure() -> None:
     root.propagate = False
 
 
-def event(job: str, name: str, level: int = logging.INFO, /, **fields: Any) -> None:
+def event(job: str, name: str, level: int = INFO, /, **fields: Any) -> None:
     """Logs that `name` happened in `job`, with its fields."""
     logging.getLogger(f"platform_jobs.{job}").log(level, name, extra={"fields": fields})

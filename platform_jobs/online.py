@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from platform_jobs.aws import Clients, error_code, in_parallel
 from platform_jobs.errors import JobError
+from platform_jobs.times import iso
 from platform_jobs.views import Field, View
 
 if TYPE_CHECKING:
@@ -41,11 +42,6 @@ def entity_id(view: View, entity: Mapping[str, Any]) -> str:
     if len(parts) > 1 and any(SEPARATOR in part for part in parts):
         raise JobError("bad-entity", f"a join key of view {view.name} must not contain {SEPARATOR!r}")
     return SEPARATOR.join(parts)
-
-
-def iso(moment: datetime.datetime) -> str:
-    """A UTC time of fixed width: as texts these sort as the times do."""
-    return moment.astimezone(datetime.UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def to_item(view: View, row: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from platform_jobs.metrics import LIVE_STEP
+from platform_jobs.times import iso
 
 if TYPE_CHECKING:
     from platform_jobs.aws import Bucket
@@ -57,7 +58,7 @@ class Record:
         value = {
             "format": FORMAT,
             "id": self.id,
-            "at": _iso(self.at),
+            "at": iso(self.at),
             "model": self.model,
             "variant": self.variant,
             "step": self.step,
@@ -79,8 +80,13 @@ def prefix(model: str) -> str:
 
 def hour_prefix(model: str, at: datetime.datetime) -> str:
     """Artifacts bucket: the answers to requests that arrived in an hour (UTC)."""
+    return hour_folder(prefix(model), at)
+
+
+def hour_folder(log: str, at: datetime.datetime) -> str:
+    """The part of a log, by its prefix, that holds an hour (UTC)."""
     moment = at.astimezone(datetime.UTC)
-    return f"{prefix(model)}dt={moment:%Y-%m-%d}/hh={moment:%H}/"
+    return f"{log}dt={moment:%Y-%m-%d}/hh={moment:%H}/"
 
 
 def hours(start: datetime.datetime, end: datetime.datetime) -> Iterator[datetime.datetime]:
@@ -106,7 +112,3 @@ def write(bucket: "Bucket", records: Iterable[Record], name: str) -> list[str]:
     for place, key in keys.items():
         bucket.put(key, b"".join(bodies[place]), content_type=_CONTENT_TYPE)
     return list(keys.values())
-
-
-def _iso(moment: datetime.datetime) -> str:
-    return moment.astimezone(datetime.UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

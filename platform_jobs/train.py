@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
-from platform_jobs import artifact, dataset, estimators, layout, problem, registry, settings
+from platform_jobs import artifact, baseline, dataset, estimators, layout, problem, registry, settings
 from platform_jobs.aws import Bucket, Clients
 from platform_jobs.checkpoint import Checkpoints, Interruption
 from platform_jobs.commits import json_bytes
@@ -168,6 +168,16 @@ class _Publisher:
         if trial.groups is not None:
             groups = by_group(config.task, state.model, trial.inputs, trial.truth, trial.groups)
             bias = _report(bucket, f"{prefix}groups.json", groups)
+        known = baseline.of_training(
+            self.data,
+            [feature.name for feature in self.task.problem.features],
+            self.task.classes,
+            state.model,
+            trial.inputs,
+        )
+        bucket.put(
+            layout.baseline_key(config.model, packed.digest), known.to_json(), content_type="application/json"
+        )
         key = f"{prefix}model.tar.gz"
         bucket.put(key, packed.body, content_type="application/gzip", metadata={"sha256": packed.sha256})
         version = registry.Version(
