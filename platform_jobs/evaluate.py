@@ -11,12 +11,24 @@ SELECTION_METRIC: Final = {"binary": "roc_auc", "multiclass": "f1", "regression"
 
 
 def evaluate(task: str, model: Any, inputs: Any, truth: Any) -> dict[str, float]:
-    """The metrics of a fitted model on rows that it has not seen.
+    """The metrics of a fitted model on rows that it has not seen."""
+    if task == "regression":
+        return scores(task, truth, model.predict(inputs))
+    return scores(task, truth, model.predict(inputs), model.predict_proba(inputs))
+
+
+def scores(task: str, truth: Any, predicted: Any, probabilities: Any = None) -> dict[str, float]:
+    """The metrics of answers.
 
     Binary: f1, precision and recall are of the positive class, the last in order. Multiclass: f1 is the
     classes' mean. A metric that these rows cannot say (one class only) is left out.
+
+    Args:
+        task: `binary`, `multiclass` or `regression`.
+        truth: places of the classes; for regression amounts.
+        predicted: the same, as answered.
+        probabilities: a column for each class. Default: not known, and no `roc_auc`.
     """
-    predicted = model.predict(inputs)
     if task == "regression":
         return {
             "mae": float(metrics.mean_absolute_error(truth, predicted)),
@@ -30,8 +42,7 @@ def evaluate(task: str, model: Any, inputs: Any, truth: Any) -> dict[str, float]
         "precision": float(metrics.precision_score(truth, predicted, average=average, zero_division=0)),
         "recall": float(metrics.recall_score(truth, predicted, average=average, zero_division=0)),
     }
-    probabilities = model.predict_proba(inputs)
-    if len(np.unique(truth)) == probabilities.shape[1]:
+    if probabilities is not None and len(np.unique(truth)) == probabilities.shape[1]:
         score = probabilities[:, 1] if task == "binary" else probabilities
         found["roc_auc"] = float(metrics.roc_auc_score(truth, score, multi_class="ovr"))
     return found

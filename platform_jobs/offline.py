@@ -1,7 +1,7 @@
 """The offline feature store: one Parquet object an event date, and a manifest of what each was made from."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -60,8 +60,14 @@ class OfflineStore:
         self.bucket.put(key, body, content_type="application/vnd.apache.parquet")
         return Partition(key, len(frame), sha256(body), made_from)
 
-    def read(self, columns: list[str] | None = None) -> "pd.DataFrame":
-        """The whole history, by event time and key; each key and event time once.
+    def read(
+        self, columns: list[str] | None = None, *, dates: Collection[str] | None = None
+    ) -> "pd.DataFrame":
+        """The history, by event time and key; each key and event time once.
+
+        Args:
+            columns: the columns to read. Default: all.
+            dates: the event dates to read. Default: all.
 
         Raises:
             JobError: reason `no-features` if nothing was materialised.
@@ -74,6 +80,8 @@ class OfflineStore:
                 "no-features",
                 f"view {self.view.name} has no offline features: run `materialise` for it first",
             )
+        if dates is not None:
+            partitions = {date: item for date, item in partitions.items() if date in dates}
         with ThreadPoolExecutor(THREADS) as pool:
             bodies = list(pool.map(self.bucket.get, (item.key for item in partitions.values())))
         frames = []

@@ -87,6 +87,17 @@ def positive_float(text: str) -> float:
     return value
 
 
+def not_negative(text: str) -> float:
+    """A number of at least 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1
+    if not 0 <= value < float("inf"):
+        raise ValueError("expected a number of at least 0")
+    return value
+
+
 def name_list(text: str) -> tuple[str, ...]:
     """A JSON list of at least one name, none of them twice."""
     try:

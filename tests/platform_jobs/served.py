@@ -103,6 +103,14 @@ class Served:
         key = max(self.world.keys("artifacts", f"monitoring/screening/{job}/"))
         return dict(json.loads(self.world.objects("artifacts")[key]))
 
+    def clean(self) -> None:
+        """Takes logs, results and metrics away; the live model stays."""
+        bucket = self.world.clients.bucket(BUCKETS["artifacts"])
+        for zone in ("predictions/", "outcomes/", "monitoring/"):
+            for key in self.world.keys("artifacts", zone):
+                bucket.delete(key)
+        self.metrics()
+
     def metrics(self) -> dict[str, dict[str, float]]:
         """Metric → other dimensions than stack and model → the newest value; what was put is taken away."""
         from moto.cloudwatch.models import cloudwatch_backends

@@ -24,11 +24,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 @pytest.fixture
 def served(live: Served) -> Iterator[Served]:
     yield live
-    bucket = live.world.clients.bucket(BUCKETS["artifacts"])
-    for zone in ("predictions/", "monitoring/"):
-        for key in live.world.keys("artifacts", zone):
-            bucket.delete(key)
-    live.metrics()
+    live.clean()
 
 
 def run(served: Served, **overrides: str) -> Drift:
