@@ -24,7 +24,14 @@ COMMANDS: Final = {
     "release": ("release", "point live at an approved version, or roll back"),
     "serve": ("serve", "answer predictions over HTTP, as SageMaker asks for them"),
     "predict": ("predict", "ask an endpoint about an entity's current features"),
+    "feedback": ("feedback", "take what became of predictions: labels, conversions, revenue"),
     "drift": ("drift", "how far requests and answers are from the live version's training data"),
+    "accuracy": ("accuracy", "how good and how well calibrated answers were, by delayed labels"),
+    "bias": ("bias", "whether groups get other answers or other mistakes"),
+    "explain": ("explain", "which inputs the live version's answers hang on"),
+    "kpis": ("kpis", "conversion, retention, revenue and cost of answers"),
+    "silent-failures": ("silent_failures", "what goes wrong with a view's data without an error"),
+    "report": ("report", "an HTML page on drift, by Evidently"),
     "retire": ("retire", "remove the model versions of an environment that is to go"),
     "demo-data": ("demo_data", "write a real data set as a file to ingest"),
 }
@@ -38,7 +45,7 @@ def main(argv: list[str]) -> int:
     """Runs a command and says how it ended: 0, 1 failed, 2 badly set up, 143 interrupted."""
     if not argv or argv[0] in {"-h", "--help"} or argv[0] not in COMMANDS:
         wanted = "" if not argv or argv[0].startswith("-") else f"there is no command {argv[0]!r}\n"
-        lines = "\n".join(f"  {name:<12} {text}" for name, (_, text) in COMMANDS.items())
+        lines = "\n".join(f"  {name:<16} {text}" for name, (_, text) in COMMANDS.items())
         asked = bool(argv) and argv[0] in {"-h", "--help"}
         print(
             f"{wanted}usage: python -m platform_jobs <command>\n{lines}", file=None if asked else sys.stderr

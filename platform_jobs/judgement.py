@@ -29,6 +29,7 @@ class Report:
     view_version: str
     source: str
     source_id: str
+    ingested_at: str
     rows_in: int
     rows_good: int
     rows_quarantined: int
@@ -36,6 +37,8 @@ class Report:
     null_fractions: dict[str, float]
     undeclared_columns: tuple[str, ...]
     """Columns that the view does not name: they stay in raw and go no further."""
+    missing_columns: tuple[str, ...]
+    """Columns that the view names and the object lacks."""
     max_bad_fraction: float
     refusals: tuple[str, ...]
     """Why nothing of this object counts; empty if its good rows do."""
@@ -138,8 +141,8 @@ class Judgement:
         if not self._rows_in:
             refuse("it holds no rows")
             return
-        missing = [column.name for column in view.columns if column.name not in self._columns]
-        if missing and self._columns:
+        missing = self._missing()
+        if missing:
             refuse(f"columns {', '.join(missing)} are missing")
             return
         bad = len(self.quarantined)
@@ -155,6 +158,10 @@ class Judgement:
         if duplicates and view.duplicates == "fail":
             refuse(f"{duplicates} rows repeat the keys and event time of another")
 
+    def _missing(self) -> list[str]:
+        """Declared columns that were not there; of an object without any nothing can be said."""
+        return [item.name for item in self._view.columns if self._columns and item.name not in self._columns]
+
     def _report(self) -> Report:
         if self._rows_in != self._rows_good + len(self.quarantined):
             raise AssertionError("rows were lost between raw and curated")
@@ -164,6 +171,7 @@ class Judgement:
             view_version=self._view.version,
             source=self._source.uri,
             source_id=self._source.id,
+            ingested_at=self._source.ingested_at,
             rows_in=self._rows_in,
             rows_good=self._rows_good,
             rows_quarantined=len(self.quarantined),
@@ -172,6 +180,7 @@ class Judgement:
                 name: round(count / self._rows_in, 6) for name, count in sorted(self._nulls.items()) if count
             },
             undeclared_columns=tuple(sorted(name for name in self._columns if name not in declared)),
+            missing_columns=tuple(self._missing()),
             max_bad_fraction=self._limit,
             refusals=tuple(self._refusals),
         )

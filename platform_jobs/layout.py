@@ -32,9 +32,14 @@ def commit_key(view: str, source_id: str) -> str:
     return f"{commits_prefix(view)}{source_id}.json"
 
 
+def reports_prefix(view: str) -> str:
+    """Curated bucket: what the quality gate found, one report for each raw object."""
+    return f"{view}/_reports/"
+
+
 def report_key(view: str, source_id: str) -> str:
     """Curated bucket: what the quality gate found in one raw object."""
-    return f"{view}/_reports/{source_id}.json"
+    return f"{reports_prefix(view)}{source_id}.json"
 
 
 def quarantine_key(view: str, source_id: str) -> str:
@@ -55,6 +60,11 @@ def offline_manifest_key(view: str) -> str:
 def model_prefix(model: str, digest: str) -> str:
     """Artifacts bucket: everything of one trained model, by its content."""
     return f"models/{model}/{digest}/"
+
+
+def artifact_key(model: str, digest: str) -> str:
+    """Artifacts bucket: a trained model, packed."""
+    return f"{model_prefix(model, digest)}model.tar.gz"
 
 
 def baseline_key(model: str, digest: str) -> str:

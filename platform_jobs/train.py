@@ -178,7 +178,7 @@ class _Publisher:
         bucket.put(
             layout.baseline_key(config.model, packed.digest), known.to_json(), content_type="application/json"
         )
-        key = f"{prefix}model.tar.gz"
+        key = layout.artifact_key(config.model, packed.digest)
         bucket.put(key, packed.body, content_type="application/gzip", metadata={"sha256": packed.sha256})
         version = registry.Version(
             group=config.group,

@@ -53,6 +53,12 @@ def customers(count: int, seed: int) -> Iterator[dict[str, Any]]:
         }
 
 
+def taken(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The row as a CSV has it."""
+    spend = "" if row["spend"] is None else row["spend"]
+    return {**row, "spend": spend, "premium": str(row["premium"]).lower()}
+
+
 @dataclass
 class Served:
     """A world with a live model."""
@@ -128,15 +134,7 @@ class Served:
 def serve(world: World, rows: int = 1500) -> Served:
     """Trains, approves and releases a model of customers."""
     observed = (END - datetime.timedelta(days=10)).isoformat()
-    data = [
-        {
-            **row,
-            "observed_at": observed,
-            "spend": "" if row["spend"] is None else row["spend"],
-            "premium": str(row["premium"]).lower(),
-        }
-        for row in customers(rows, seed=1)
-    ]
+    data = [{**taken(row), "observed_at": observed} for row in customers(rows, seed=1)]
     training.prepare(world, DECLARATION, data)
     world.environ["STAGECRAFT_POINTER_PREFIX"] = POINTERS
     trained = training.run(world, STAGECRAFT_ITERATIONS="20")

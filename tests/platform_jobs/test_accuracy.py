@@ -20,7 +20,7 @@ from platform_jobs.labelled import LabelSettings
 from platform_jobs.outcomes import LABEL, Outcome
 from platform_jobs.prediction_log import Record
 from tests.platform_jobs.conftest import BUCKETS, make_world
-from tests.platform_jobs.served import END, HOUR, VIEW, Served, customers, serve
+from tests.platform_jobs.served import END, HOUR, VIEW, Served, customers, serve, taken
 
 
 @pytest.fixture(scope="module")
@@ -103,10 +103,7 @@ def test_labels_told_for_an_entity_belong_to_its_last_answer_before(served: Serv
 def test_labels_that_the_feature_store_learns_later_count_too(live: Served):
     rows = list(customers(50, seed=4))
     later = (END - datetime.timedelta(minutes=10)).isoformat()
-    data = [
-        {**row, "spend": row["spend"] or "", "premium": str(row["premium"]).lower(), "observed_at": later}
-        for row in rows
-    ]
+    data = [{**taken(row), "observed_at": later} for row in rows]
     live.asked(rows, end=END - HOUR)
     world = live.world
     world.ingest(VIEW, to_csv(data), name="later.csv", now=END)
