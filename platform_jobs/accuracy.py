@@ -9,7 +9,7 @@ import numpy as np
 from platform_jobs import calibration, labelled, metrics, monitoring, settings
 from platform_jobs.aws import Clients
 from platform_jobs.calibration import Calibration
-from platform_jobs.evaluate import scores
+from platform_jobs.evaluate import DECLARED_NAMES, scores
 from platform_jobs.labelled import Answers, LabelSettings
 from platform_jobs.log import event
 from platform_jobs.monitoring import Findings
@@ -73,7 +73,12 @@ def _findings(config: LabelSettings, answers: Answers, found: Accuracy) -> Findi
         whole.append((metrics.CALIBRATION_ERROR, found.calibration.error))
     data = monitoring.of_model(config, end, whole)
     data += [
-        Datum.of(metrics.MODEL_QUALITY, value, {**config.dimensions, metrics.MEASURE: name}, end)
+        Datum.of(
+            metrics.MODEL_QUALITY,
+            value,
+            {**config.dimensions, metrics.MEASURE: DECLARED_NAMES.get(name, name)},
+            end,
+        )
         for name, value in sorted(found.measures.items())
     ]
     result = {

@@ -9,6 +9,9 @@ from sklearn import metrics
 SELECTION_METRIC: Final = {"binary": "roc_auc", "multiclass": "f1", "regression": "r2"}
 """What candidates are compared by, per task; more is better."""
 
+DECLARED_NAMES: Final = {"roc_auc": "auc"}
+"""Metrics that a model's declaration, and so its alarms, call by another name."""
+
 
 def evaluate(task: str, model: Any, inputs: Any, truth: Any) -> dict[str, float]:
     """The metrics of a fitted model on rows that it has not seen."""

@@ -9,6 +9,7 @@ from platform_jobs import layout, prediction_log, registry, release, settings, t
 from platform_jobs.aws import Bucket, Clients
 from platform_jobs.captured import Lines
 from platform_jobs.commits import json_bytes
+from platform_jobs.errors import JobError
 from platform_jobs.log import WARNING, event
 from platform_jobs.metrics import LIVE_STEP, Metric
 from platform_jobs.settings import Env
@@ -59,7 +60,11 @@ class LiveModel:
 
 
 def live_model(clients: Clients, config: ModelSettings) -> LiveModel | None:
-    """The version that `live` points at; None, and a warning in the log, where it points at none."""
+    """The version that `live` points at; None, and a warning in the log, where it points at none.
+
+    Raises:
+        JobError: reason `unknown-version` if it was not made by `train`.
+    """
     names = release.PointerNames.of(config.pointer_prefix, config.model)
     arn = release.read(clients, names).live
     if arn == release.NONE:
@@ -67,13 +72,20 @@ def live_model(clients: Clients, config: ModelSettings) -> LiveModel | None:
         return None
     version = registry.describe(clients, arn)
     known = version.properties
+    absent = [name for name in ("model_digest", "task", "label", "data_version") if not known.get(name)]
+    if absent:
+        raise JobError(
+            "unknown-version",
+            f"version {version.number} of {config.model} lacks {', '.join(absent)}: it was registered by "
+            "something else than `train`; train and release one",
+        )
     return LiveModel(
         arn=arn,
         number=version.number,
-        digest=known.get("model_digest", ""),
-        task=known.get("task", ""),
-        label=known.get("label", ""),
-        data_version=known.get("data_version", ""),
+        digest=known["model_digest"],
+        task=known["task"],
+        label=known["label"],
+        data_version=known["data_version"],
         seed=int(known.get("seed", "0")),
         trained_at=version.created,
     )

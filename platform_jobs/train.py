@@ -16,7 +16,7 @@ from platform_jobs.checkpoint import Checkpoints, Interruption
 from platform_jobs.commits import json_bytes
 from platform_jobs.dataset import Dataset
 from platform_jobs.encoding import Feature
-from platform_jobs.evaluate import by_group, evaluate
+from platform_jobs.evaluate import DECLARED_NAMES, by_group, evaluate
 from platform_jobs.hashing import code_version, sha256
 from platform_jobs.log import event
 from platform_jobs.offline import OfflineStore
@@ -25,8 +25,7 @@ from platform_jobs.settings import Env, S3Location
 from platform_jobs.views import View, load_views
 
 _TASKS: Final = ("binary", "multiclass", "regression")
-_ALIASES: Final = {"auc": "roc_auc"}
-"""Metrics as a model's declaration may call them."""
+_ALIASES: Final = {declared: name for name, declared in DECLARED_NAMES.items()}
 
 
 @dataclass(frozen=True, kw_only=True)

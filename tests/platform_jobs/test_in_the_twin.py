@@ -1,5 +1,6 @@
 """The demo in the twin's cloud: Batch runs processes, the endpoint is served, nothing stands in."""
 
+import datetime
 import json
 import signal
 import subprocess
@@ -14,8 +15,10 @@ import boto3
 import pytest
 
 from cli.demo import DemoError, Progress, run_demo
-from platform_jobs import demo_data, registry
+from platform_jobs import demo_data, prediction_log, registry
 from platform_jobs.aws import Clients
+from platform_jobs.metrics import NAMESPACE
+from platform_jobs.prediction_log import Record
 from platform_jobs.release import PointerNames, Pointers, read
 from platform_jobs.retire import retire
 from tests.platform_jobs.conftest import BUCKETS, REGION
@@ -83,6 +86,26 @@ class Twin:
         line, environment = self.process(*arguments, **environ)
         ended = subprocess.run(line, env=environment, check=True, capture_output=True, text=True)
         return [json.loads(text) for text in ended.stdout.splitlines()]
+
+    def batch(self, command: str, **environ: str) -> None:
+        """Runs a command as a Batch job, to its good end."""
+        batch = self.aws.client("batch")
+        variables = [{"name": name, "value": value} for name, value in environ.items()]
+        job = batch.submit_job(
+            jobName=command,
+            jobQueue=self.outputs["jobQueues"]["quality"],
+            jobDefinition=self.outputs["jobs"]["quality"],
+            containerOverrides={"command": [command], "environment": variables},
+        )["jobId"]
+        deadline = time.monotonic() + 120
+        while (found := batch.describe_jobs(jobs=[job])["jobs"][0])["status"] != "SUCCEEDED":
+            assert found["status"] != "FAILED", found
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+
+    def artifacts(self, prefix: str) -> list[str]:
+        """Keys of the artifacts bucket."""
+        return [item.key for item in Clients(session=self.aws).bucket(BUCKETS["artifacts"]).list(prefix)]
 
     def demo(self, **options: Any) -> Any:
         return run_demo(
@@ -262,3 +285,85 @@ def test_a_reclaimed_machine_costs_no_result(twin: Twin):
     assert arn is not None
     assert registry.describe(clients, arn).properties["artifact_sha256"] == whole
     assert list(artifacts.list("checkpoints/")) == []
+
+
+def answered(twin: Twin, rows: list[dict[str, Any]]) -> list[Record]:
+    """Real answers of the endpoint, logged as a gateway logs them."""
+    names = demo_data.columns()
+    answer = twin.aws.client("sagemaker-runtime").invoke_endpoint(
+        EndpointName="screening",
+        ContentType="application/json",
+        Body=json.dumps({"instances": [{name: row[name] for name in names} for row in rows]}),
+    )
+    body = json.loads(answer["Body"].read())
+    now = datetime.datetime.now(datetime.UTC)
+    records = [
+        Record(
+            id=f"asked/{number}",
+            at=now - datetime.timedelta(minutes=1),
+            model="screening",
+            variant=prediction_log.LIVE,
+            version=body["model_version"],
+            entity={demo_data.KEY: row[demo_data.KEY]},
+            features={name: row[name] for name in names},
+            prediction=item["prediction"],
+            probability=item["probability"],
+        )
+        for number, (row, item) in enumerate(zip(rows, body["predictions"], strict=True))
+    ]
+    prediction_log.write(Clients(session=twin.aws).bucket(BUCKETS["artifacts"]), records, now.isoformat())
+    return records
+
+
+def newest(twin: Twin, name: str, **dimensions: str) -> float:
+    """A metric as the twin's CloudWatch has it."""
+    now = datetime.datetime.now(datetime.UTC)
+    points = twin.aws.client("cloudwatch").get_metric_statistics(
+        Namespace=NAMESPACE,
+        MetricName=name,
+        Dimensions=[{"Name": key, "Value": value} for key, value in {"Stack": "test", **dimensions}.items()],
+        StartTime=now - datetime.timedelta(hours=1),
+        EndTime=now + datetime.timedelta(hours=1),
+        Period=3600,
+        Statistics=["Maximum"],
+    )["Datapoints"]
+    return max(point["Maximum"] for point in points)
+
+
+def test_a_live_model_is_watched(twin: Twin, tmp_path: Path):
+    twin.demo()
+    samples = demo_data.samples()
+    records = answered(twin, samples[::3])
+    told = tmp_path / "labels.jsonl"
+    labels = [
+        {
+            "at": records[0].at.isoformat(),
+            "kind": "label",
+            "prediction": record.id,
+            "label": row[demo_data.LABEL],
+        }
+        for record, row in zip(records, samples[::3], strict=True)
+    ]
+    told.write_text("".join(json.dumps(item) + "\n" for item in labels))
+    assert twin.command("feedback", str(told))[0]["outcomes"] == len(records)
+
+    watching = {
+        "STAGECRAFT_POINTER_PREFIX": POINTERS.live.removesuffix("screening/live"),
+        "STAGECRAFT_VIEW": demo_data.VIEW,
+    }
+    twin.batch("drift", **watching)
+    assert newest(twin, "CapturedPredictions", Model="screening") == len(records)
+    assert newest(twin, "FeatureDriftMax", Model="screening") < 0.2
+    twin.batch("accuracy", **watching)
+    assert newest(twin, "ModelQuality", Model="screening", Measure="accuracy") > 0.93
+    assert newest(twin, "LabelledPredictions", Model="screening") == len(records)
+    twin.batch("silent-failures", **watching)
+    assert newest(twin, "RowCount", FeatureView=demo_data.VIEW) > 0
+    twin.batch("explain", **watching)
+
+    moved = [{**row, "mean_radius": row["mean_radius"] + 3.5} for row in samples[1::3]]
+    answered(twin, moved)
+    twin.batch("drift", **watching, STAGECRAFT_WINDOW_HOURS="1")
+    assert newest(twin, "FeatureDrift", Model="screening", Feature="mean_radius") > 0.2
+    kinds = {key.split("/")[2] for key in twin.artifacts("monitoring/screening/")}
+    assert kinds == {"accuracy", "drift", "explain"}
