@@ -75,3 +75,4 @@ lock: ## renew the lock files (names, versions and hashes; no addresses)
 	$(BIN)/uv pip compile pyproject.toml --extra twin --extra jobs --extra reports --extra dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -c requirements.lock -o requirements-dev.lock
 	printf 'boto3\nfeast\n' | $(BIN)/uv pip compile - --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -o requirements-feast.lock
 	$(BIN)/uv pip compile platform_jobs/requirements.in --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -c requirements.lock -o platform_jobs/requirements.lock
+	$(BIN)/uv pip compile platform_jobs/requirements-reports.in --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -c requirements-dev.lock -o platform_jobs/requirements-reports.lock

@@ -31,6 +31,15 @@ def test_the_image_installs_the_jobs_extra_and_boto3():
     assert {line for line in lines if line and not line.startswith("#")} == wanted
 
 
+def test_the_image_for_reports_is_the_same_and_evidently():
+    image, larger = pins("platform_jobs/requirements.lock"), pins("platform_jobs/requirements-reports.lock")
+    assert image.items() <= larger.items()
+    assert "evidently" in larger
+    assert larger.items() <= pins("requirements-dev.lock").items()
+    assert "evidently" not in {**image, **pins("requirements.lock")}
+    assert "://" not in (ROOT / "platform_jobs/requirements-reports.lock").read_text()
+
+
 def test_jobs_import_nothing_else_of_ours():
     ours = {"cli", "components", "policies", "pricing", "stacks", "tests", "twin"}
     for path in sorted((ROOT / "platform_jobs").rglob("*.py")):
