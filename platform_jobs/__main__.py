@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "serve": ("serve", "answer predictions over HTTP, as SageMaker asks for them"),
     "predict": ("predict", "ask an endpoint about an entity's current features"),
     "feedback": ("feedback", "take what became of predictions: labels, conversions, revenue"),
+    "watch": ("watch", "all that watches a live model: drift, accuracy, kpis, explain, bias"),
     "drift": ("drift", "how far requests and answers are from the live version's training data"),
     "accuracy": ("accuracy", "how good and how well calibrated answers were, by delayed labels"),
     "bias": ("bias", "whether groups get other answers or other mistakes"),

@@ -17,10 +17,11 @@ import numpy as np
 from platform_jobs import artifact, dataset, encoding, layout, monitoring, settings
 from platform_jobs.artifact import LoadedModel
 from platform_jobs.aws import Bucket, Clients
+from platform_jobs.commits import json_bytes
 from platform_jobs.errors import JobError
 from platform_jobs.evaluate import SELECTION_METRIC, evaluate
 from platform_jobs.log import WARNING, event
-from platform_jobs.monitoring import Findings, LiveModel, ModelSettings
+from platform_jobs.monitoring import LiveModel, ModelSettings
 from platform_jobs.offline import OfflineStore
 from platform_jobs.settings import Env, S3Location
 from platform_jobs.views import load_views
@@ -62,7 +63,7 @@ class Explanation:
 
 
 def run(clients: Clients, config: ExplainSettings) -> Explanation | None:
-    """Explains the live version and writes the result; None where no version is live.
+    """Explains the live version and puts the result next to its artifact; None where no version is live.
 
     Raises:
         JobError: reason `no-model`, `altered` or `wrong-library`, or what is wrong with the data.
@@ -78,10 +79,20 @@ def run(clients: Clients, config: ExplainSettings) -> Explanation | None:
     if data.version != version.data_version:
         event("explain", "data-moved-on", WARNING, model=config.model, version=version.number)
     found = explain(model, version, data)
-    end = config.window().end
-    result = {"model": config.model, "version_arn": version.arn, **asdict(found)}
-    Findings("explain", end, result, []).publish(clients, artifacts, config.model)
+    key = layout.explanation_key(config.model, version.digest)
+    artifacts.put(key, json_bytes({"model": config.model, **asdict(found)}), content_type="application/json")
+    event("explain", "finished", model=config.model, rows=found.rows, result=artifacts.uri(key))
     return found
+
+
+def run_once(clients: Clients, config: ExplainSettings) -> Explanation | None:
+    """Explains the live version unless that was done; errors as for `run`."""
+    version = monitoring.live_model(clients, config)
+    if version is None:
+        return None
+    key = layout.explanation_key(config.model, version.digest)
+    done = clients.bucket(config.artifacts_bucket).metadata(key) is not None
+    return None if done else run(clients, config)
 
 
 def explain(model: LoadedModel, version: LiveModel, data: dataset.Dataset) -> Explanation:

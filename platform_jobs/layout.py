@@ -72,6 +72,11 @@ def baseline_key(model: str, digest: str) -> str:
     return f"{model_prefix(model, digest)}baseline.json"
 
 
+def explanation_key(model: str, digest: str) -> str:
+    """Artifacts bucket: which inputs a version's answers hang on."""
+    return f"{model_prefix(model, digest)}explanation.json"
+
+
 def monitoring_key(model: str, job: str, end: datetime.datetime, suffix: str = "json") -> str:
     """Artifacts bucket: what a monitoring job found in the window that ends then; keys sort by time."""
     return f"monitoring/{model}/{job}/{end.astimezone(datetime.UTC):%Y-%m-%dT%H-%M-%SZ}.{suffix}"

@@ -33,6 +33,7 @@ MISSING = {
     "serve": 1,
     "drift": 4,
     "bias": 8,
+    "watch": 7,
     "silent-failures": 6,
 }
 

@@ -351,19 +351,17 @@ def test_a_live_model_is_watched(twin: Twin, tmp_path: Path):
         "STAGECRAFT_POINTER_PREFIX": POINTERS.live.removesuffix("screening/live"),
         "STAGECRAFT_VIEW": demo_data.VIEW,
     }
-    twin.batch("drift", **watching)
+    twin.batch("watch", **watching)
     assert newest(twin, "CapturedPredictions", Model="screening") == len(records)
     assert newest(twin, "FeatureDriftMax", Model="screening") < 0.2
-    twin.batch("accuracy", **watching)
     assert newest(twin, "ModelQuality", Model="screening", Measure="accuracy") > 0.93
     assert newest(twin, "LabelledPredictions", Model="screening") == len(records)
     twin.batch("silent-failures", **watching)
     assert newest(twin, "RowCount", FeatureView=demo_data.VIEW) > 0
-    twin.batch("explain", **watching)
 
     moved = [{**row, "mean_radius": row["mean_radius"] + 3.5} for row in samples[1::3]]
     answered(twin, moved)
     twin.batch("drift", **watching, STAGECRAFT_WINDOW_HOURS="1")
     assert newest(twin, "FeatureDrift", Model="screening", Feature="mean_radius") > 0.2
     kinds = {key.split("/")[2] for key in twin.artifacts("monitoring/screening/")}
-    assert kinds == {"accuracy", "drift", "explain"}
+    assert kinds == {"accuracy", "drift", "kpis"}

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from moto import mock_aws
 
-from platform_jobs import explain, feedback, kpis, layout, outcomes, report
+from platform_jobs import explain, feedback, kpis, layout, outcomes, report, watch
 from platform_jobs.errors import JobError, SettingsError
 from platform_jobs.explain import ExplainSettings
 from platform_jobs.kpis import Kpis, KpiSettings
@@ -97,7 +97,8 @@ def test_the_explanation_finds_what_the_truth_hangs_on(served: Served):
     assert max(others.values()) < found.importances[0].mean / 2
     assert (found.metric, found.trained_on_this_data) == ("roc_auc", True)
     assert found.score > 0.7
-    assert served.found("explain")["importances"][0]["feature"] == "logins"
+    key = layout.explanation_key("screening", served.digest)
+    assert json.loads(served.world.objects("artifacts")[key])["importances"][0]["feature"] == "logins"
     assert explain.run(served.world.clients, served.settings(ExplainSettings)) == found
 
 
@@ -112,6 +113,40 @@ def test_a_model_that_was_swapped_is_not_loaded(served: Served):
             explain.run(served.world.clients, served.settings(ExplainSettings))
     finally:
         bucket.put(key, body, content_type="application/gzip")
+
+
+def test_watching_runs_all_of_it_and_explains_a_version_once(served: Served, monkeypatch: pytest.MonkeyPatch):
+    served.asked(list(customers(150, seed=6)))
+    environ = {**served.world.environ, "STAGECRAFT_WINDOW_END": END.isoformat()}
+    with_groups = {**environ, "STAGECRAFT_MODEL_GROUP_BY": "age_band"}
+    assert watch.run(served.world.clients, with_groups) == ["drift", "accuracy", "kpis", "explain", "bias"]
+    assert {"FeatureDriftMax", "LabelledPredictions", "BiasDisparity"} <= served.metrics().keys()
+    monkeypatch.setattr(explain, "run", lambda *_: pytest.fail("explained again"))
+    assert watch.run(served.world.clients, environ) == ["drift", "accuracy", "kpis", "explain"]
+    assert watch.run(served.world.clients, {**environ, "STAGECRAFT_MODEL": "another"}) == []
+
+
+def test_one_failure_does_not_keep_the_others_from_telling(served: Served):
+    served.asked(list(customers(150, seed=7)))
+    environ = {
+        **served.world.environ,
+        "STAGECRAFT_WINDOW_END": END.isoformat(),
+        "STAGECRAFT_MODEL_GROUP_BY": "shoe_size",
+    }
+    with pytest.raises(JobError, match=r"1 of 5 failed: bias \(no-group\): shoe_size is no feature"):
+        watch.run(served.world.clients, environ)
+    assert "FeatureDriftMax" in served.metrics()
+
+
+def test_what_is_badly_set_is_said_once_and_before_anything_is_run(served: Served):
+    environ = {**served.world.environ, "STAGECRAFT_WINDOW_END": "yesterday", "STAGECRAFT_WINDOW_HOURS": "0"}
+    with pytest.raises(SettingsError) as caught:
+        watch.run(served.world.clients, environ)
+    assert [problem.partition("=")[0] for problem in caught.value.problems] == [
+        "STAGECRAFT_WINDOW_HOURS",
+        "STAGECRAFT_WINDOW_END",
+    ]
+    assert served.metrics() == {}
 
 
 @pytest.mark.slow
