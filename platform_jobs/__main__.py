@@ -23,6 +23,8 @@ COMMANDS: Final = {
     "review": ("review", "approve or reject a model version"),
     "release": ("release", "point live at an approved version, or roll back"),
     "serve": ("serve", "answer predictions over HTTP, as SageMaker asks for them"),
+    "gateway": ("gateway.server", "answer predictions down a ladder, in front of the models' endpoints"),
+    "gate": ("gate.command", "judge a canary: promote, wait or roll back"),
     "predict": ("predict", "ask an endpoint about an entity's current features"),
     "feedback": ("feedback", "take what became of predictions: labels, conversions, revenue"),
     "watch": ("watch", "all that watches a live model: drift, accuracy, kpis, explain, bias"),

@@ -45,6 +45,11 @@ class Clients:
         self._session = session or boto3.Session(region_name=region)
         self._endpoint_url = endpoint_url
 
+    @property
+    def session(self) -> boto3.Session:
+        """Whose credentials the clients use."""
+        return self._session
+
     def client(self, service: Any, **config: Any) -> Any:
         """A client of any service, with retries that suit a job."""
         options = {"max_pool_connections": THREADS, "retries": {"mode": "standard", "max_attempts": 6}}

@@ -220,11 +220,25 @@ ANSWERS: Final = Metric(
 STEP_FAILURES: Final = Metric(
     "StepFailures", COUNT, (STACK, MODEL, STEP), "Times that a step was tried and had no answer", "gateway"
 )
+UNLOGGED_ANSWERS: Final = Metric(
+    "UnloggedAnswers",
+    COUNT,
+    _OF_MODEL,
+    "Answers that the prediction log lost, because it could not be written for long; above 0 is bad",
+    "gateway",
+)
 VARIANT_REQUESTS: Final = Metric(
     "VariantRequests", COUNT, (STACK, MODEL, VARIANT), "Requests sent to a variant", "gateway"
 )
 VARIANT_ERRORS: Final = Metric(
     "VariantErrors", COUNT, (STACK, MODEL, VARIANT), "Requests that a variant did not answer", "gateway"
+)
+VARIANT_SLOW_REQUESTS: Final = Metric(
+    "VariantSlowRequests",
+    COUNT,
+    (STACK, MODEL, VARIANT),
+    "Requests that a variant answered later than slo.latencyP95Ms",
+    "gateway",
 )
 VARIANT_LATENCY: Final = Metric(
     "VariantLatency", MILLISECONDS, (STACK, MODEL, VARIANT), "Time a variant took to answer", "gateway"
