@@ -263,6 +263,41 @@ def alerts(
 
 
 @app.command()
+def load(
+    *,
+    stack: StackOption = "local",
+    model: Annotated[
+        str | None, typer.Option("--model", help="Which model; may be left out if one is live.")
+    ] = None,
+    rps: Annotated[float, typer.Option("--rps", help="Requests a second, sent whatever comes back.")] = 50,
+    duration: Annotated[str, typer.Option("--for", help="How long, such as 30s or 2m.")] = "10s",
+    kill_live_after: Annotated[
+        str | None,
+        typer.Option("--kill-live-after", help="Kill the live model's process after this time, such as 10s."),
+    ] = None,
+    log_predictions: Annotated[
+        bool, typer.Option("--log-predictions", help="Write the answers to the stack's prediction log too.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Put a constant load on a model's gateway in the twin: latency, losses, and who answered.
+
+    Exit code 0: every request was answered; 1: some were lost; 2: the call is wrong.
+    """
+    from cli import loading
+
+    loading.load(
+        _workspace(stack),
+        model,
+        rps=rps,
+        duration=duration,
+        kill_live_after=kill_live_after,
+        log_predictions=log_predictions,
+        as_json=as_json,
+    )
+
+
+@app.command()
 def cloud(stack: StackOption = "local") -> None:
     """Serve a stack's twin cloud in the foreground, for `aws` and boto3, until Ctrl-C."""
     from cli import clouds

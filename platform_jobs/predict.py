@@ -12,7 +12,7 @@ from platform_jobs import settings
 from platform_jobs.aws import Clients
 from platform_jobs.errors import JobError
 from platform_jobs.log import event
-from platform_jobs.online import OnlineReader
+from platform_jobs.online import Features, OnlineReader
 from platform_jobs.settings import Env, S3Location
 from platform_jobs.views import View, load_views
 
@@ -67,11 +67,7 @@ class PredictionClient:
                 f"{len(unknown)} of {len(entities)} entities have no fresh features online; "
                 "check their keys, or run `materialise`",
             )
-        # Times are no inputs of models: see encoding.learn.
-        times = {field.name for view in self._views for field in view.features if field.type == "timestamp"}
-        instances = [
-            {name: value for name, value in found.values.items() if name not in times} for found in features
-        ]
+        instances = [instance_of(self._views, found) for found in features]
         call = str(uuid.uuid4())
         answer = self._runtime.invoke_endpoint(
             EndpointName=self._endpoint,
@@ -89,6 +85,12 @@ class PredictionClient:
             Prediction(f"{call}/{number}", item["prediction"], item.get("probability"), body["model_version"])
             for number, item in enumerate(found)
         ]
+
+
+def instance_of(views: Sequence[View], features: Features) -> dict[str, Any]:
+    """An entity's features as a model is asked with them: times are no inputs (see encoding.learn)."""
+    times = {field.name for view in views for field in view.features if field.type == "timestamp"}
+    return {name: value for name, value in features.values.items() if name not in times}
 
 
 def main(argv: Sequence[str]) -> int:

@@ -120,6 +120,14 @@ def save_cloud(endpoint: str) -> None:
     _ask(require_loopback(endpoint), "POST", "save")
 
 
+def kill_endpoint(endpoint: str, region: str, name: str) -> list[int]:
+    """Kills the processes behind a SageMaker endpoint, as a failing machine would; returns their ids."""
+    told: list[int] = _ask(
+        require_loopback(endpoint), "POST", "kill-endpoint", {"region": region, "endpoint": name}
+    )["killed"]
+    return told
+
+
 def inventory(endpoint: str) -> list[dict[str, str]]:
     """Everything in the cloud that a user made: `type`, `id`, `arn` (may be empty), `region` of each."""
     listed: list[dict[str, str]] = _ask(require_loopback(endpoint), "GET", "inventory")
@@ -226,11 +234,12 @@ def _told(directory: Path) -> dict[str, Any] | None:
         return None
 
 
-def _ask(endpoint: str, method: str, path: str) -> Any:
+def _ask(endpoint: str, method: str, path: str, told: Mapping[str, str] | None = None) -> Any:
     parts = urlsplit(endpoint)
     connection = http.client.HTTPConnection(parts.hostname or "127.0.0.1", parts.port, timeout=_STOP_SECONDS)
     try:
-        connection.request(method, f"/_stagecraft/{path}", headers={"Connection": "close"})
+        body_sent = None if told is None else json.dumps(told).encode()
+        connection.request(method, f"/_stagecraft/{path}", body_sent, headers={"Connection": "close"})
         answer = connection.getresponse()
         body = answer.read()
         if answer.status >= 300:

@@ -144,6 +144,10 @@ class _Cloud:
                 self._last_request = clock.real_now()
                 with self._parts.gateway.lock:
                     return _json(self._parts.inbox.messages())
+            case "POST", "kill-endpoint":
+                told = json.loads(request.body)
+                killed = self._parts.live.hosting.kill(told["region"], told["endpoint"])
+                return _json({"killed": killed})
             case "POST", "save":
                 self._parts.keeper.save()
                 return _json({"saved": self._parts.keeper.unsaved == 0})

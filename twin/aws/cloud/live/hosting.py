@@ -15,6 +15,7 @@ import subprocess
 import tarfile
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,6 +59,8 @@ class _Container:
     process: "subprocess.Popen[bytes]"
     port: int
     folder: Path
+    idle: "deque[http.client.HTTPConnection]" = field(default_factory=deque)
+    """Connections that wait for the next request: making one costs as much as a small model's answer."""
 
 
 @dataclass
@@ -121,6 +124,22 @@ class EndpointHost:
             return
         self._deploying += 1
         threading.Thread(target=self._deploy, args=(region, endpoint), name="deploy", daemon=True).start()
+
+    def kill(self, region: str, endpoint: str) -> list[int]:
+        """Kills the endpoint's containers where they stand, as a failing machine would: for fault drills.
+
+        Returns the ids of the processes; none if the endpoint has none running.
+        """
+        with self._guard:
+            service = self._services.get((region, endpoint))
+        if service is None:
+            return []
+        killed = []
+        for container in list(service.containers.values()):
+            if container.process.poll() is None:
+                container.process.kill()
+                killed.append(container.process.pid)
+        return killed
 
     def retire(self, region: str, endpoint: str) -> None:
         """Ends the endpoint's containers."""
@@ -276,6 +295,8 @@ class EndpointHost:
         with service.guard:
             for container in service.containers.values():
                 self._processes.end(container.process)
+                while container.idle:
+                    container.idle.pop().close()
                 shutil.rmtree(container.folder, ignore_errors=True)
             service.containers.clear()
 
@@ -367,18 +388,45 @@ def _post(call: Call, container: _Container, variant: str) -> tuple[HttpResponse
         for name, value in call.request.headers
         if name.lower() == "accept" or name.lower().startswith("x-amzn-sagemaker-")
     }
-    connection = http.client.HTTPConnection("127.0.0.1", container.port, timeout=_INVOKE_SECONDS)
-    try:
-        connection.request("POST", "/invocations", call.request.body, headers)
-        answer = connection.getresponse()
-        body = answer.read()
-        content_type = answer.getheader("Content-Type") or "application/octet-stream"
-    finally:
-        connection.close()
+    answer, body = _exchange(container, call.request.body, headers)
     if answer.status >= 300:
         return _model_error(answer.status, body, variant), answer.status
-    headers = {"Content-Type": content_type, "x-Amzn-Invoked-Production-Variant": variant}
-    return HttpResponse(200, body, headers), 200
+    content_type = answer.getheader("Content-Type") or "application/octet-stream"
+    told = {"Content-Type": content_type, "x-Amzn-Invoked-Production-Variant": variant}
+    return HttpResponse(200, body, told), 200
+
+
+def _exchange(
+    container: _Container, body: bytes, headers: Mapping[str, str]
+) -> tuple[http.client.HTTPResponse, bytes]:
+    """One request to the container, on a connection that waits or on a new one."""
+    with contextlib.suppress(IndexError):
+        waiting = container.idle.pop()
+        try:
+            return _ask(container, waiting, body, headers)
+        except TimeoutError:
+            raise
+        except (OSError, http.client.HTTPException):
+            pass  # the container may have closed it meanwhile; a new one tells whether it lives
+    fresh = http.client.HTTPConnection("127.0.0.1", container.port, timeout=_INVOKE_SECONDS)
+    return _ask(container, fresh, body, headers)
+
+
+def _ask(
+    container: _Container, connection: http.client.HTTPConnection, body: bytes, headers: Mapping[str, str]
+) -> tuple[http.client.HTTPResponse, bytes]:
+    try:
+        connection.request("POST", "/invocations", body, dict(headers))
+        answer = connection.getresponse()
+        told = answer.read()
+    except BaseException:
+        connection.close()
+        raise
+    if answer.will_close:
+        connection.close()
+    else:
+        container.idle.append(connection)
+    return answer, told
 
 
 def _model_error(status: int, body: bytes, variant: str) -> HttpResponse:
