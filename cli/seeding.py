@@ -1,11 +1,11 @@
-"""Gives every model of a scratch stack one approved version, so that its endpoint is planned too."""
+"""Gives every model of a scratch stack approved versions, so that all of its endpoints are planned too."""
 
 from collections.abc import Mapping
 from typing import Any
 
 
 def seed_approved_versions(outputs: Mapping[str, Any], cloud: str, region: str) -> None:
-    """Registers and approves a version per model, and points `live` at it, in the scratch cloud only."""
+    """Registers two approved versions per model, live and previous, in the scratch cloud only."""
     from twin.aws.cloud.client import session
     from twin.wire import unwrap
 
@@ -22,14 +22,15 @@ def seed_approved_versions(outputs: Mapping[str, Any], cloud: str, region: str) 
             "Image": plain["image"],
             "ModelDataUrl": f"{told['artifactUri'].rstrip('/')}/check/model.tar.gz",
         }
-        arn = sagemaker.create_model_package(
-            ModelPackageGroupName=told["packageGroup"],
-            ModelPackageDescription="stands for the version that will be live",
-            ModelApprovalStatus="Approved",
-            InferenceSpecification={
-                "Containers": [container],
-                "SupportedContentTypes": ["text/csv"],
-                "SupportedResponseMIMETypes": ["application/json"],
-            },
-        )["ModelPackageArn"]
-        ssm.put_parameter(Name=told["livePointer"], Value=arn, Type="String", Overwrite=True)
+        for pointer in ("previous", "live"):
+            arn = sagemaker.create_model_package(
+                ModelPackageGroupName=told["packageGroup"],
+                ModelPackageDescription=f"stands for the version that will be {pointer}",
+                ModelApprovalStatus="Approved",
+                InferenceSpecification={
+                    "Containers": [container],
+                    "SupportedContentTypes": ["text/csv"],
+                    "SupportedResponseMIMETypes": ["application/json"],
+                },
+            )["ModelPackageArn"]
+            ssm.put_parameter(Name=told[f"{pointer}Pointer"], Value=arn, Type="String", Overwrite=True)

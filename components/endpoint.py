@@ -66,6 +66,8 @@ class EndpointAlarms(TypedDict):
     """Topic to tell."""
     runbook_url: str
     """What to do then; every alarm names it."""
+    slo: NotRequired[str]
+    """Promise that its failures count against, as the alarms tell it. Default: none is told."""
     errors_per_5_minutes: NotRequired[int]
     """Failed answers (5xx) in five minutes that are too many; from 1. Default: 5."""
     latency_p95_ms: NotRequired[int]
@@ -324,10 +326,11 @@ class Endpoint(pulumi.ComponentResource):
         if "alarms" not in self._args or "model_package_arn" not in self._args:
             return
         alarms = self._args["alarms"]
+        promise = f", which counts against the SLO of {alarms['slo']}" if "slo" in alarms else ""
         dimensions = {"EndpointName": self._physical, "VariantName": VARIANT}
         aws.cloudwatch.MetricAlarm(
             f"{self._name}-errors",
-            alarm_description=f"{self._name} fails to answer. Runbook: {alarms['runbook_url']}",
+            alarm_description=f"{self._name} fails to answer{promise}. Runbook: {alarms['runbook_url']}",
             namespace="AWS/SageMaker",
             metric_name="Invocation5XXErrors",
             dimensions=dimensions,
@@ -344,7 +347,7 @@ class Endpoint(pulumi.ComponentResource):
         )
         aws.cloudwatch.MetricAlarm(
             f"{self._name}-latency",
-            alarm_description=f"{self._name} answers slowly. Runbook: {alarms['runbook_url']}",
+            alarm_description=f"{self._name} answers slowly{promise}. Runbook: {alarms['runbook_url']}",
             namespace="AWS/SageMaker",
             metric_name="ModelLatency",
             dimensions=dimensions,

@@ -7,9 +7,10 @@ import pulumi_aws as aws
 
 from stacks.parts.base import base_of, base_outputs
 from stacks.parts.costs import cost_guard, cost_outputs
+from stacks.parts.ladder import gateway_outputs, standby_endpoints
 from stacks.parts.monitoring import monitoring, monitoring_outputs
 from stacks.parts.plan import Outputs, Plan, joined
-from stacks.parts.serving import endpoints, live_versions, serving_outputs
+from stacks.parts.serving import endpoints, live_versions, previous_versions, serving_outputs
 from stacks.parts.training import training_outputs, training_pools
 from stacks.settings import Settings
 
@@ -22,6 +23,7 @@ def deploy(settings: Settings, stack: str) -> Outputs:
     pools = training_pools(plan, base)
     models = endpoints(plan, base, live)
     watch = monitoring(plan, base, pools, models, live)
+    standby = standby_endpoints(plan, base, live, previous_versions(stack), watch)
     costs = cost_guard(plan, base)
     return joined(
         {
@@ -34,5 +36,6 @@ def deploy(settings: Settings, stack: str) -> Outputs:
         training_outputs(pools),
         serving_outputs(base, models, live),
         monitoring_outputs(plan, pools, watch),
+        gateway_outputs(plan, models, standby, live),
         cost_outputs(costs),
     )

@@ -10,9 +10,11 @@ from stacks.problems import Problem, did_you_mean
 from stacks.schedules import schedule_problem
 
 if TYPE_CHECKING:
-    from stacks.settings import FeatureField, FeatureView, Model
+    from stacks.settings import FeatureField, FeatureView, Model, Serving
 
 SPOT_MINIMUM_TYPES: Final = 3
+LADDER: Final = ("previous", "last-good", "default-answer")
+"""What may answer in the live version's stead, from the better answer down."""
 ERROR_METRICS: Final = ("mae", "rmse")
 """Of these, less is better."""
 
@@ -109,6 +111,7 @@ def _model(path: str, model: "Model", views: "list[FeatureView] | None") -> Iter
             serving.max_replicas,
             f"must be at least minReplicas ({serving.min_replicas})",
         )
+    yield from _ladder(path, serving)
     yield from _release(path, model)
     accuracy = model.monitor.accuracy
     if accuracy and accuracy.metric not in (*ERROR_METRICS, "r2") and not 0 <= accuracy.floor <= 1:
@@ -147,6 +150,31 @@ def _features(path: str, model: "Model", views: "list[FeatureView]") -> Iterator
             f"{path}.monitor.bias.attribute",
             bias.attribute,
             f"must be a column of the model's views{did_you_mean(bias.attribute, columns)}",
+        )
+
+
+def _ladder(path: str, serving: "Serving") -> Iterator[Problem]:
+    steps = serving.ladder
+    if steps is not None:
+        known = [step for step in LADDER if step in steps]
+        if steps != known:
+            yield Problem(
+                f"{path}.serving.ladder", steps, f"must go down, each step once: {', '.join(LADDER)}"
+            )
+        if "fallback" in serving.model_fields_set:
+            yield Problem(
+                f"{path}.serving.fallback", serving.fallback, "says the same as ladder: leave one of them out"
+            )
+    wanted = "default-answer" in serving.steps
+    if wanted and serving.default_answer is None:
+        yield Problem(
+            f"{path}.serving.defaultAnswer", None, "is required: the ladder ends with the default answer"
+        )
+    elif serving.default_answer is not None and not wanted:
+        yield Problem(
+            f"{path}.serving.defaultAnswer",
+            serving.default_answer,
+            "is never given: set fallback to default-answer, or add it to ladder",
         )
 
 

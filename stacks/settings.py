@@ -16,7 +16,7 @@ from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.alias_generators import to_camel
 
 from stacks import stages
-from stacks.cross_checks import cross_problems
+from stacks.cross_checks import LADDER, cross_problems
 from stacks.explain import explain
 from stacks.machines import DEFAULT_MAX_VCPUS
 from stacks.problems import Problem, SettingsError, did_you_mean
@@ -50,6 +50,14 @@ Label = Annotated[
     ),
 ]
 Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$", description="an e-mail address")]
+Step = Literal["previous", "last-good", "default-answer"]
+PackageArn = Annotated[
+    str,
+    Field(
+        pattern=r"^arn:aws[a-z-]*:sagemaker:[a-z0-9-]+:\d{12}:model-package/.+$",
+        description="the ARN of a registered version, as `review list` shows it",
+    ),
+]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Days = Annotated[int, Field(ge=1, le=36500)]
 Dollars = Annotated[float, Field(gt=0, le=1e9)]
@@ -138,6 +146,20 @@ class Serving(_Section):
     requests_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] = 600
     """Requests that one replica should get; more replicas come above it."""
     fallback: Literal["none", "last-good", "default-answer"] = "none"
+    """The lowest step of the ladder, with all above it; `ladder` names single ones."""
+    ladder: list[Step] | None = None
+    """What answers when the live version does not, in this order."""
+    default_answer: bool | int | float | str | None = None
+    last_good_minutes: Annotated[int, Field(ge=1, le=43200)] = 60
+    timeout_ms: Annotated[int, Field(ge=10, le=60000)] | None = None
+    """How long the gateway waits for a model. Default: twice the SLO's latency, or a second."""
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """The ladder below the live version."""
+        if self.ladder is not None:
+            return tuple(self.ladder)
+        return () if self.fallback == "none" else LADDER[: LADDER.index(self.fallback) + 1]
 
 
 class Slo(_Section):
@@ -198,12 +220,24 @@ class Monitor(_Section):
     unit_cost: UnitCost | None = None
 
 
+class Trial(_Section):
+    """Another version beside the live one."""
+
+    version: PackageArn
+    percent: Annotated[float, Field(gt=0, le=100)]
+    """Share of users, always the same ones."""
+
+
 class Release(_Section):
     """How a version goes live."""
 
     approval: Literal["human", "automatic"] = "human"
     canary_percent: Annotated[list[Annotated[int, Field(ge=1, le=100)]], Field(min_length=1)] = [100]
     bake_minutes: Annotated[int, Field(ge=1, le=1440)] = 15
+    ab: Trial | None = None
+    """A challenger that answers its users in the live version's stead."""
+    shadow: Trial | None = None
+    """A version that is asked along, and whose answers reach nobody."""
 
 
 Task = Literal["binary", "multiclass", "regression"]

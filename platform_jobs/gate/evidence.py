@@ -1,4 +1,4 @@
-"""What has been counted of two variants since a release began: the gateway's metrics, and known labels.
+"""What has been counted of two variants since a release began: the gateway's metrics, and known labels."""
 
 import datetime
 import json

@@ -56,12 +56,26 @@ def serving_outputs(base: Base, made: Mapping[str, Endpoint], live: Mapping[str,
 
 def live_versions(stack: str) -> dict[str, str]:
     """Model → ARN of its live version; models without one are left out."""
+    return _pointed(stack, "live")
+
+
+def previous_versions(stack: str) -> dict[str, str]:
+    """Model → ARN of the version that was live before; models without one are left out."""
+    return _pointed(stack, "previous")
+
+
+def fallback_of(model: Model) -> str:
+    """The lowest step of a model's ladder, or `none`."""
+    return model.serving.steps[-1] if model.serving.steps else "none"
+
+
+def _pointed(stack: str, pointer: str) -> dict[str, str]:
     found = aws.ssm.get_parameters_by_path(path=pointer_prefix(stack).rstrip("/"), recursive=True)
     pointers = dict(zip(found.names, found.values, strict=True))
     return {
         name.split("/")[-2]: value
         for name, value in sorted(pointers.items())
-        if name.endswith("/live") and value != NO_VERSION
+        if name.endswith(f"/{pointer}") and value != NO_VERSION
     }
 
 
@@ -83,7 +97,7 @@ def _endpoint(plan: Plan, model: Model, base: Base, live: Mapping[str, str]) -> 
         "model": model.name,
         "artifacts_bucket": base.lake.artifacts_bucket,
         "kms_key_arn": base.lake.kms_key_arn,
-        "tags": {**plan.tags, **plan.tags_of(model), FALLBACK_TAG: serving.fallback},
+        "tags": {**plan.tags, **plan.tags_of(model), FALLBACK_TAG: fallback_of(model)},
     }
     if base.image.repository_arns:
         args["repository_arns"] = list(base.image.repository_arns)

@@ -1,0 +1,154 @@
+"""What stands beside a model's endpoint: the previous version, a challenger, a shadow; a gateway's orders.
+
+They are serverless whatever the model's own endpoint is: while nobody asks them they cost nothing.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import pulumi
+
+from components import Endpoint, Monitoring
+from components.endpoint import EndpointArgs
+from stacks.parts.base import Base
+from stacks.parts.plan import Outputs, Plan
+from stacks.parts.serving import FALLBACK_TAG, fallback_of
+from stacks.settings import Model
+
+PREVIOUS: Final = "previous"
+CHALLENGER: Final = "challenger"
+SHADOW: Final = "shadow"
+LIVE: Final = "live"
+_RUNBOOK: Final = "degraded-answers.md"
+_PATIENCE: Final = 2
+"""Times the SLO's latency that the gateway waits for a model."""
+_DEFAULT_TIMEOUT_MS: Final = 1000
+
+
+def standby_endpoints(
+    plan: Plan,
+    base: Base,
+    live: Mapping[str, str],
+    previous: Mapping[str, str],
+    watch: Monitoring | None,
+) -> dict[str, dict[str, Endpoint]]:
+    """Registers them: model → role → endpoint. A model that is not live has none.
+
+    Args:
+        plan: The stack.
+        base: What it stands on.
+        live: Model → ARN of its live version.
+        previous: Model → ARN of the version before.
+        watch: Who is told if one of them fails, if the stack has that.
+    """
+    made: dict[str, dict[str, Endpoint]] = {}
+    for model in plan.settings.models:
+        versions = _versions(model, previous) if model.name in live else {}
+        made[model.name] = {
+            role: Endpoint(f"{role}-{model.name}", _standby(plan, base, model, version, watch))
+            for role, version in versions.items()
+        }
+    return made
+
+
+def gateway_outputs(
+    plan: Plan,
+    endpoints: Mapping[str, Endpoint],
+    standby: Mapping[str, Mapping[str, Endpoint]],
+    live: Mapping[str, str],
+) -> Outputs:
+    """What a gateway of the stack is told: `STAGECRAFT_GATEWAY_MODELS` (docs/serving.md) as an object."""
+    return {
+        "gateway": {
+            model.name: _declaration(plan, model, endpoints[model.name], standby[model.name])
+            for model in plan.settings.models
+            if model.name in live
+        },
+        "models": {model.name: {"views": model.features} for model in plan.settings.models},
+        "policies": {
+            "invokeStandby": {
+                name: {role: endpoint.invoke_policy_arn for role, endpoint in roles.items()}
+                for name, roles in standby.items()
+                if roles
+            }
+        },
+    }
+
+
+def _versions(model: Model, previous: Mapping[str, str]) -> dict[str, str]:
+    """Role → version of what stands beside a live model."""
+    versions: dict[str, str] = {}
+    if PREVIOUS in model.serving.steps and model.name in previous:
+        versions[PREVIOUS] = previous[model.name]
+    for role, trial in ((CHALLENGER, model.release.ab), (SHADOW, model.release.shadow)):
+        if trial is not None:
+            versions[role] = trial.version
+    return versions
+
+
+def _standby(plan: Plan, base: Base, model: Model, version: str, watch: Monitoring | None) -> EndpointArgs:
+    args: EndpointArgs = {
+        "model": model.name,
+        "artifacts_bucket": base.lake.artifacts_bucket,
+        "model_package_arn": version,
+        "memory_mib": model.serving.memory_mib,
+        "max_concurrency": model.serving.max_concurrency,
+        "kms_key_arn": base.lake.kms_key_arn,
+        "tags": {**plan.tags, **plan.tags_of(model), FALLBACK_TAG: fallback_of(model)},
+    }
+    if base.image.repository_arns:
+        args["repository_arns"] = list(base.image.repository_arns)
+    if watch is not None:
+        args["alarms"] = {
+            "topic_arn": watch.ticket_topic_arn,
+            "runbook_url": f"{plan.settings.runbooks_url}/{_RUNBOOK}",
+        }
+        if model.slo is not None:
+            args["alarms"]["slo"] = model.name
+            args["alarms"]["latency_p95_ms"] = model.slo.latency_p95_ms
+    return args
+
+
+def _declaration(
+    plan: Plan, model: Model, endpoint: Endpoint, standby: Mapping[str, Endpoint]
+) -> dict[str, Any]:
+    serving = model.serving
+    slo = model.slo.latency_p95_ms if model.slo else None
+    timeout = serving.timeout_ms or (slo * _PATIENCE if slo else _DEFAULT_TIMEOUT_MS)
+    told: dict[str, Any] = {
+        "keys": _join_keys(plan, model),
+        "variants": _variants(model, endpoint, standby),
+        "ladder": [LIVE, *(step for step in serving.steps if step != PREVIOUS or PREVIOUS in standby)],
+        "timeoutMs": timeout,
+        "slowMs": slo or timeout,
+    }
+    if PREVIOUS in standby:
+        told["previous"] = {"endpoint": standby[PREVIOUS].endpoint_name}
+    if model.release.shadow is not None:
+        told["shadow"] = {
+            "endpoint": standby[SHADOW].endpoint_name,
+            "percent": model.release.shadow.percent,
+        }
+    if "last-good" in serving.steps:
+        told["lastGoodSeconds"] = serving.last_good_minutes * 60
+    if "default-answer" in serving.steps:
+        told["defaultAnswer"] = serving.default_answer
+    return told
+
+
+def _variants(model: Model, endpoint: Endpoint, standby: Mapping[str, Endpoint]) -> list[dict[str, Any]]:
+    percent = model.release.ab.percent if model.release.ab else 0
+    variants: list[dict[str, pulumi.Input[Any]]] = [
+        {"name": LIVE, "endpoint": endpoint.endpoint_name, "weight": 100 - percent}
+    ]
+    if CHALLENGER in standby:
+        variants.append(
+            {"name": CHALLENGER, "endpoint": standby[CHALLENGER].endpoint_name, "weight": percent}
+        )
+    return variants
+
+
+def _join_keys(plan: Plan, model: Model) -> list[str]:
+    """What names the model's entities: the join keys of its views, each once."""
+    views = [view for view in plan.settings.feature_views if view.name in model.features]
+    return list(dict.fromkeys(key for view in views for key in view.join_keys))
