@@ -21,7 +21,12 @@ LOOKUP = "aws:ssm/getParametersByPath:getParametersByPath"
 
 
 def deploy(
-    stack: str, *, live: bool = False, raw: dict[str, Any] | None = None, preview: bool = False
+    stack: str,
+    *,
+    live: bool = False,
+    previous: bool = False,
+    raw: dict[str, Any] | None = None,
+    preview: bool = False,
 ) -> Recording:
     """Runs the program as an engine does: the folder, with the stack's configuration."""
     raw = raw or stack_file(stack)
@@ -30,7 +35,9 @@ def deploy(
     for model in models:
         prefix = f"/stagecraft/{stack}/models/{model}"
         pointers[f"{prefix}/live"] = PACKAGE.format(stack=stack, model=model) if live else "none"
-        pointers[f"{prefix}/previous"] = "none"
+        pointers[f"{prefix}/previous"] = (
+            PACKAGE.format(stack=stack, model=model).removesuffix("7") + "6" if previous else "none"
+        )
     found = {"names": list(pointers), "values": list(pointers.values()), "id": "", "path": "", "arns": []}
 
     def program() -> dict[str, Any]:

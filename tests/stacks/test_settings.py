@@ -95,6 +95,48 @@ def test_text_and_yaml_mean_the_same(stack):
         ([MODELS, 0, "training", "spot"], "often", "stagecraft:models[0].training.spot", "true or false"),
         ([MODELS, 0, "serving", "maxReplicas"], 0, "stagecraft:models[0].serving.maxReplicas", "at least 1"),
         (
+            [MODELS, 0, "serving", "ladder"],
+            ["last-good", "previous"],
+            "stagecraft:models[0].serving.ladder",
+            "must go down",
+        ),
+        (
+            [MODELS, 0, "serving", "ladder"],
+            ["magic"],
+            "stagecraft:models[0].serving.ladder[0]",
+            "default-answer",
+        ),
+        (
+            [MODELS, 0, "serving", "ladder"],
+            ["previous", "default-answer"],
+            "stagecraft:models[0].serving.defaultAnswer",
+            "is required",
+        ),
+        (
+            [MODELS, 0, "serving", "defaultAnswer"],
+            0,
+            "stagecraft:models[0].serving.defaultAnswer",
+            "is never given",
+        ),
+        (
+            [MODELS, 1, "serving", "ladder"],
+            ["previous"],
+            "stagecraft:models[1].serving.fallback",
+            "says the same as ladder",
+        ),
+        (
+            [MODELS, 0, "release", "ab"],
+            {"version": "2", "percent": 10},
+            "stagecraft:models[0].release.ab.version",
+            "the ARN of a registered version",
+        ),
+        (
+            [MODELS, 0, "release", "shadow"],
+            {"version": "arn:aws:sagemaker:us-east-1:123456789012:model-package/m/2", "percent": 0},
+            "stagecraft:models[0].release.shadow.percent",
+            "more than 0",
+        ),
+        (
             [MODELS, 0, "release", "canaryPercent"],
             [50, 20, 100],
             "stagecraft:models[0].release.canaryPercent",
