@@ -1,6 +1,7 @@
 """A load from beginning to end: the gateway comes up, is warm, is asked, loses its live model, ends."""
 
 import asyncio
+import http.client
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -51,13 +52,17 @@ def drive(target: Target, plan: LoadPlan, progress: Callable[[int], None] = lamb
 def _warm_up(gateway: RunningGateway, target: Target) -> None:
     """Until the live model answers: a container that has to start first is no news."""
     deadline = time.monotonic() + _WARM_SECONDS
-    said = b""
+    words = "nothing was heard of it"
     while time.monotonic() < deadline:
-        status, said = gateway.ask("POST", f"/v1/models/{target.model}/predict", target.bodies[0])
-        if status == 200 and json.loads(said)["step"] == LIVE:
-            return
+        try:
+            status, said = gateway.ask("POST", f"/v1/models/{target.model}/predict", target.bodies[0])
+        except (OSError, http.client.HTTPException) as error:
+            words = f"the gateway does not: {type(error).__name__}"
+        else:
+            if status == 200 and json.loads(said)["step"] == LIVE:
+                return
+            words = said[:300].decode(errors="replace")
         time.sleep(_WARM_POLL_SECONDS)
-    words = said[:300].decode(errors="replace")
     raise GatewayError(f"the live version of {target.model} does not answer: {words}")
 
 
