@@ -55,7 +55,7 @@ def test_known_answers():
 @pytest.mark.parametrize("truth", [0.001, 0.05, 0.5])
 def test_it_misses_the_truth_at_any_look_no_more_often_than_stated(truth: float):
     rng = np.random.default_rng(20261129)
-    runs, looks, each, error = 200, 60, 200, 0.1
+    runs, looks, each, error = 150, 30, 400, 0.1
     happened = rng.binomial(each, truth, size=(runs, looks)).cumsum(axis=1)
     missed = 0
     for run in happened:

@@ -86,7 +86,7 @@ def test_a_model_that_hangs_costs_its_time_limit_once_and_is_then_left_alone():
             start = time.perf_counter()
             first = await asyncio.gather(*(here.ask() for _ in range(10)))
             assert {told["step"] for _, told in first} == {"previous"}
-            assert time.perf_counter() - start > 0.2
+            assert time.perf_counter() - start >= 1.0
             assert (await (await here.client.get("/v1/models")).json())["churn"]["breakers"] == {
                 "live": "open",
                 "previous": "closed",
@@ -96,7 +96,7 @@ def test_a_model_that_hangs_costs_its_time_limit_once_and_is_then_left_alone():
                 await here.ask()
             assert len(here.models["live"].asked) == asked, "the breaker is open"
             here.models["live"].mood = "well"
-            deadline = time.monotonic() + 10
+            deadline = time.monotonic() + 30
             while (await here.ask())[1]["step"] != "live":
                 assert time.monotonic() < deadline
                 await asyncio.sleep(0.05)
@@ -162,7 +162,7 @@ def test_a_shadow_never_changes_an_answer(mood: str):
             told = [(await here.ask(str(n)))[1] for n in range(10)]
             took = time.perf_counter() - start
             assert {(each["prediction"], each["variant"]) for each in told} == {("live", "live")}
-            assert took < 5
+            assert took < 4, "nobody waits for it"
             served = here.gateway.models["churn"]
             assert served.shadower is not None
             await served.shadower.drain()
@@ -196,7 +196,8 @@ def test_every_answer_is_logged_and_every_count_reaches_cloudwatch(monkeypatch: 
 
     async def run() -> None:
         settings = {"STAGECRAFT_ARTIFACTS_BUCKET": "artifacts", "STAGECRAFT_GATEWAY_FLUSH_SECONDS": "60"}
-        declared: dict[str, Any] = {**LADDER, "shadow": {"url": "@new"}, "slowMs": 50}
+        declared: dict[str, Any] = {**LADDER, "shadow": {"url": "@new"}}
+        declared |= {"timeoutMs": 5000, "slowMs": 400}
         names = ("live", "previous", "new")
         async with world(*names, clients=clients, environ=settings, **declared) as here:
             for number in range(5):
@@ -297,8 +298,9 @@ def test_the_command_drains_before_it_ends():
         model = Model("live", mood="slow")
         await model.server.start_server()
         port = free_port()
-        told = json.dumps({"churn": {"keys": ["customer_id"], "variants": [{"url": model.url}]}})
-        process = start(port, told, STAGECRAFT_DRAIN_SECONDS="0.6")
+        declared = {"keys": ["customer_id"], "variants": [{"url": model.url}], "timeoutMs": 5000}
+        told = json.dumps({"churn": declared})
+        process = start(port, told, STAGECRAFT_DRAIN_SECONDS="1.5")
         try:
             deadline = time.monotonic() + 60
             while True:

@@ -41,7 +41,7 @@ class Model:
             case "hanging":
                 await asyncio.sleep(30)
             case "slow":
-                await asyncio.sleep(0.06)
+                await asyncio.sleep(0.5)
             case "failing":
                 return web.json_response({"error": {"message": "no"}}, status=500)
             case "refusing":
@@ -91,7 +91,7 @@ async def world(
     for model in models.values():
         await model.server.start_server()
     try:
-        told: dict[str, Any] = {"keys": ["customer_id"], "variants": [{"url": "@live"}], "timeoutMs": 200}
+        told: dict[str, Any] = {"keys": ["customer_id"], "variants": [{"url": "@live"}], "timeoutMs": 1000}
         text = json.dumps({**told, **declared})
         for name, model in models.items():
             text = text.replace(f"@{name}", model.url)
