@@ -39,10 +39,13 @@ def destroy(workspace: Workspace, targets: tuple[str, ...], *, yes: bool, as_jso
 
 
 def _retire(outputs: Mapping[str, Any], cloud: str, region: str) -> None:
-    """Model versions are registered by jobs, not by Pulumi, and AWS keeps a group while it has any."""
+    """Jobs register versions, and AWS keeps a group while it has any; what loops made would be left over."""
+    from platform_jobs.loop import rollout
     from platform_jobs.retire import retire_group
     from twin.aws.cloud.client import session
 
     sagemaker = session(cloud, region).client("sagemaker")
     for name in sorted(outputs["models"]):
-        retire_group(sagemaker, outputs["models"][name]["packageGroup"])
+        model = outputs["models"][name]
+        rollout.remove(sagemaker, model["endpoint"])
+        retire_group(sagemaker, model["packageGroup"])

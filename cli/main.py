@@ -21,6 +21,10 @@ cost_app = typer.Typer(help="What a stack costs, before it is deployed.", invoke
 app.add_typer(cost_app, name="cost")
 policy_app = typer.Typer(help="Run the policy packs without a stack.", no_args_is_help=True)
 app.add_typer(policy_app, name="policy")
+loop_app = typer.Typer(
+    help="A model's loop in the twin: retrain, review, release or roll back.", no_args_is_help=True
+)
+app.add_typer(loop_app, name="loop")
 
 StackOption = Annotated[str, typer.Option("--stack", "-s", help="Stack to work on.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on stdout instead of a drawing.")]
@@ -35,6 +39,9 @@ UsageOption = Annotated[
     Path | None, typer.Option("--usage", help="Declared usage (JSON or YAML), over the stack's own.")
 ]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+ModelOption = Annotated[str | None, typer.Option("--model", "-m", help="Default: the stack's only one.")]
+ReviewerOption = Annotated[str | None, typer.Option("--reviewer", help="Who decides. Default: you.")]
+ReasonOption = Annotated[str, typer.Option("--reason", help="Why; kept in the version's lineage.")]
 ParallelOption = Annotated[int, typer.Option("--parallel", "-p", min=1, help="Resources at once.")]
 
 
@@ -327,6 +334,55 @@ def import_(
     from cli import stacks
 
     stacks.import_state(_workspace(stack), file)
+
+
+@loop_app.command("start")
+def start_loop(
+    stack: StackOption = "local",
+    model: ModelOption = None,
+    bake_seconds: Annotated[
+        int | None,
+        typer.Option("--bake-seconds", min=0, help="Watch each canary step for so long, not as declared."),
+    ] = None,
+) -> None:
+    """Start a model's loop: quality, features, training, review, release."""
+    from cli import looping
+
+    looping.start(_workspace(stack), model, bake_seconds=bake_seconds)
+
+
+@loop_app.command("status")
+def loop_status(stack: StackOption = "local", model: ModelOption = None, as_json: JsonOption = False) -> None:
+    """Show where a model's loop is, and what waits for a person."""
+    from cli import looping
+
+    looping.status(_workspace(stack), model, as_json=as_json)
+
+
+@loop_app.command("approve")
+def approve_version(
+    reason: ReasonOption,
+    stack: StackOption = "local",
+    model: ModelOption = None,
+    reviewer: ReviewerOption = None,
+) -> None:
+    """Approve the newest version: the loop that waits for it releases it."""
+    from cli import looping
+
+    looping.decide(_workspace(stack), model, "approve", reviewer, reason)
+
+
+@loop_app.command("reject")
+def reject_version(
+    reason: ReasonOption,
+    stack: StackOption = "local",
+    model: ModelOption = None,
+    reviewer: ReviewerOption = None,
+) -> None:
+    """Reject the newest version: the loop that waits for it ends, and what is live stays."""
+    from cli import looping
+
+    looping.decide(_workspace(stack), model, "reject", reviewer, reason)
 
 
 def _workspace(stack: str) -> Any:

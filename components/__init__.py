@@ -3,9 +3,12 @@
 from components.batch_training_pool import BatchTrainingPool, BatchTrainingPoolArgs
 from components.cost_guard import CostGuard, CostGuardArgs
 from components.data_lake import DataLake, DataLakeArgs
+from components.delivery_roles import DeliveryRoles, DeliveryRolesArgs
 from components.endpoint import Endpoint, EndpointArgs
+from components.event_stream import EventStream, EventStreamArgs
 from components.feature_store import FeatureStore, FeatureStoreArgs
 from components.image_repository import ImageRepository, ImageRepositoryArgs
+from components.model_loop import ModelLoop, ModelLoopArgs
 from components.model_registry import ModelRegistry, ModelRegistryArgs
 from components.monitoring import Monitoring, MonitoringArgs
 from components.network import Network, NetworkArgs
@@ -14,9 +17,12 @@ COMPONENTS = (
     BatchTrainingPool,
     CostGuard,
     DataLake,
+    DeliveryRoles,
     Endpoint,
+    EventStream,
     FeatureStore,
     ImageRepository,
+    ModelLoop,
     ModelRegistry,
     Monitoring,
     Network,
@@ -31,12 +37,18 @@ __all__ = [
     "CostGuardArgs",
     "DataLake",
     "DataLakeArgs",
+    "DeliveryRoles",
+    "DeliveryRolesArgs",
     "Endpoint",
     "EndpointArgs",
+    "EventStream",
+    "EventStreamArgs",
     "FeatureStore",
     "FeatureStoreArgs",
     "ImageRepository",
     "ImageRepositoryArgs",
+    "ModelLoop",
+    "ModelLoopArgs",
     "ModelRegistry",
     "ModelRegistryArgs",
     "Monitoring",

@@ -8,6 +8,7 @@ import pulumi_aws as aws
 from components.checks import NAME, NAME_REMEDY, Problems
 from components.context import by_name, current_cloud, declared_outputs
 from components.encryption import data_key
+from components.reaper import Reaper, reaper
 from components.topic import alert_topic
 
 ACTUAL_PERCENTS: Final = (50, 80, 100)
@@ -39,6 +40,8 @@ class CostGuardArgs(TypedDict):
     """Addresses that are told, at most ten. Default: none; subscribe to the topic."""
     anomaly_usd: NotRequired[float]
     """Dollars over the expected cost that are told of as an anomaly. Default: no anomaly monitor."""
+    reaper: NotRequired[Reaper]
+    """Takes down what has expired and finds what idles, by the tag of `tag_filter`. Default: nobody does."""
     kms_key_arn: NotRequired[pulumi.Input[str]]
     """Key for the topic. Default: a key is made, rotated yearly."""
     allow_data_loss: NotRequired[bool]
@@ -64,11 +67,12 @@ class CostGuard(pulumi.ComponentResource):
         self._args = args
         self._tags = args.get("tags", {})
         cloud = current_cloud(self)
+        key = data_key(self, name, args, cloud, purpose="Cost alerts")
         self.topic_arn = alert_topic(
             self,
             f"{name}-costs",
             cloud=cloud,
-            kms_key_arn=data_key(self, name, args, cloud, purpose="Cost alerts"),
+            kms_key_arn=key,
             services=["budgets.amazonaws.com", "costalerts.amazonaws.com"],
             emails=args.get("emails", []),
             tags=self._tags,
@@ -86,6 +90,18 @@ class CostGuard(pulumi.ComponentResource):
         )
         if "anomaly_usd" in args:
             self._anomalies(args["anomaly_usd"])
+        if "reaper" in args:
+            ((tag, value),) = args["tag_filter"].items()
+            reaper(
+                self,
+                f"{name}-reaper",
+                args["reaper"],
+                tag=(tag, value),
+                topic_arn=self.topic_arn,
+                cloud=cloud,
+                kms_key_arn=key,
+                tags=self._tags,
+            )
         self.register_outputs(declared_outputs(self))
 
     def _budget(self, role: str, limit_usd: float, tag_filter: dict[str, str]) -> pulumi.Output[str]:
@@ -152,6 +168,7 @@ def _check(name: str, args: CostGuardArgs) -> None:
         problems.between("monthlyLimitUsd", args["monthly_limit_usd"], 0.01, 1e9, "USD")
         problems.between("anomalyUsd", args.get("anomaly_usd"), 0.01, 1e9, "USD")
         _check_filter(problems, "tagFilter", args["tag_filter"])
+        problems.between("reaper.idleHours", args.get("reaper", {}).get("idle_hours"), 1, 720, "hours")
         if len(args.get("emails", [])) > 10:
             problems.add("emails", args["emails"], "at most ten; subscribe others to the topic")
         models = args.get("models", [])

@@ -70,6 +70,13 @@ def instance_trust() -> str:
     )
 
 
+def function_trust() -> str:
+    """Lambda hands the role to its functions; it sends no source account to hold it to."""
+    return document(
+        {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "lambda.amazonaws.com"}}
+    )
+
+
 def bucket_access(
     bucket_arn: str, *, read: Iterable[str] = (), write: Iterable[str] = (), delete: Iterable[str] = ()
 ) -> list[Statement]:
@@ -142,6 +149,22 @@ def topic_policy(topic_arn: str, account_id: str, services: Iterable[str]) -> st
             conditions=None
             if service == "events.amazonaws.com"
             else {"StringEquals": {"aws:SourceAccount": account_id}},
+        )
+        for service in _listed(services)
+    )
+    return document(*statements)
+
+
+def queue_policy(queue_arn: str, account_id: str, services: Iterable[str]) -> str:
+    """TLS only; these services of this account may send."""
+    statements = [tls_only("sqs:*", [queue_arn])]
+    statements.extend(
+        resource_statement(
+            {"Service": service},
+            ["sqs:SendMessage"],
+            [queue_arn],
+            sid=_sid(service),
+            conditions={"StringEquals": {"aws:SourceAccount": account_id}},
         )
         for service in _listed(services)
     )

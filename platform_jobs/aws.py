@@ -101,6 +101,11 @@ class Clients:
         client: SSMClient = self.client("ssm")
         return client
 
+    @cached_property
+    def states(self) -> Any:
+        """Step Functions: the model loop's executions."""
+        return self.client("stepfunctions")
+
     def bucket(self, name: str) -> "Bucket":
         """A bucket by its name."""
         return Bucket(self.s3, name)

@@ -209,13 +209,21 @@ def _numbers(properties: Mapping[str, str], prefix: str) -> dict[str, float]:
     }
 
 
-def _find_run(clients: Clients, group: str, run: str) -> str | None:
+def version_of_run(clients: Clients, group: str, run: str) -> Registered | None:
+    """The version that a training run registered, if it is among the newest."""
     for summary in versions(clients.sagemaker, group)[:_RECENT]:
         known = describe(clients, summary["ModelPackageArn"])
         if known.properties.get(_RUN) == property_text(run):
-            event("train", "already-registered", version=known.arn)
-            return known.arn
+            return known
     return None
+
+
+def _find_run(clients: Clients, group: str, run: str) -> str | None:
+    known = version_of_run(clients, group, run)
+    if known is None:
+        return None
+    event("train", "already-registered", version=known.arn)
+    return known.arn
 
 
 def record_decision(clients: Clients, lineage_table: str, arn: str, decision: Mapping[str, Any]) -> None:

@@ -50,11 +50,7 @@ def approve(
         JobError: reason `no-version`, `no-reviewer`, `decided` or `under-floor`.
     """
     version = _open_version(clients, group, version_arn, reviewer, reason, force=force)
-    under = [
-        f"{metric} is {_shown(version.metrics.get(metric))}, its floor is {floor:g}"
-        for metric, floor in sorted({**version.floors, **(floors or {})}.items())
-        if version.metrics.get(metric, float("-inf")) < floor
-    ]
+    under = under_floor(version, floors)
     if under and not force:
         raise JobError(
             "under-floor",
@@ -79,6 +75,15 @@ def reject(
     version = _open_version(clients, group, version_arn, reviewer, reason, force=force)
     decision = {"status": REJECTED, "reviewer": reviewer, "reason": reason, "forced": force}
     return _decide(clients, version, decision, lineage_table)
+
+
+def under_floor(version: Registered, floors: Mapping[str, float] | None = None) -> list[str]:
+    """The floors that a version does not reach, in words; a metric that is not known reaches none."""
+    return [
+        f"{metric} is {_shown(version.metrics.get(metric))}, its floor is {floor:g}"
+        for metric, floor in sorted({**version.floors, **(floors or {})}.items())
+        if version.metrics.get(metric, float("-inf")) < floor
+    ]
 
 
 def _shown(value: float | None) -> str:

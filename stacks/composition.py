@@ -7,7 +7,10 @@ import pulumi_aws as aws
 
 from stacks.parts.base import base_of, base_outputs
 from stacks.parts.costs import cost_guard, cost_outputs
+from stacks.parts.delivery import delivery_outputs, delivery_roles
+from stacks.parts.events import event_outputs, event_stream
 from stacks.parts.ladder import gateway_outputs, standby_endpoints
+from stacks.parts.loop import loop_outputs, model_loops
 from stacks.parts.monitoring import monitoring, monitoring_outputs
 from stacks.parts.plan import Outputs, Plan, joined
 from stacks.parts.serving import endpoints, live_versions, previous_versions, serving_outputs
@@ -18,12 +21,15 @@ from stacks.settings import Settings
 def deploy(settings: Settings, stack: str) -> Outputs:
     """Registers everything; returns the stack's outputs (docs/components.md)."""
     plan = Plan(settings, stack)
+    delivery = delivery_roles(plan)  # first: it confines the roles that come after it
     live = live_versions(stack)
     base = base_of(plan)
     pools = training_pools(plan, base)
     models = endpoints(plan, base, live)
     watch = monitoring(plan, base, pools, models, live)
     standby = standby_endpoints(plan, base, live, previous_versions(stack), watch)
+    events = event_stream(plan, base)
+    loops = model_loops(plan, base, pools, models, watch)
     costs = cost_guard(plan, base)
     return joined(
         {
@@ -37,5 +43,8 @@ def deploy(settings: Settings, stack: str) -> Outputs:
         serving_outputs(base, models, live),
         monitoring_outputs(plan, pools, watch),
         gateway_outputs(plan, models, standby, live),
+        event_outputs(events),
+        loop_outputs(loops),
         cost_outputs(costs),
+        delivery_outputs(delivery),
     )

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 SPOT_MINIMUM_TYPES: Final = 3
 LADDER: Final = ("previous", "last-good", "default-answer")
 """What may answer in the live version's stead, from the better answer down."""
+ZONES: Final = 2
+"""Zones that whatever stands by itself is spread over."""
 ERROR_METRICS: Final = ("mae", "rmse")
 """Of these, less is better."""
 
@@ -45,6 +47,7 @@ def cross_problems(
     yield from _stage(namespace, parts)
     yield from _capabilities(namespace, parts)
     yield from _data_loss(namespace, parts)
+    yield from _needs(namespace, parts, models)
 
 
 def _twice(path: str, names: Mapping[int, str]) -> Iterator[Problem]:
@@ -282,6 +285,45 @@ def _capabilities(namespace: str, parts: Mapping[str, Any]) -> Iterator[Problem]
                     f"belongs to stage {stages.stage_of(name)}; to go without it, waive rule M3 for "
                     f"resource {name!r} with owner, reason and expires",
                 )
+
+
+def _needs(namespace: str, parts: Mapping[str, Any], models: "Mapping[int, Model]") -> Iterator[Problem]:
+    """What a capability needs of other settings."""
+    stage = parts.get("stage")
+    if stage is None:
+        return
+    on = stages.enabled(stage, parts.get("capabilities", {}))
+    if "delivery-roles" in on and "delivery" not in parts:
+        yield Problem(
+            f"{namespace}:delivery",
+            None,
+            "is required where delivery-roles is on: name who delivers, as {repository: owner/name}",
+        )
+    if "delivery-roles" not in on and "delivery" in parts:
+        yield Problem(
+            f"{namespace}:delivery",
+            parts["delivery"].repository,
+            f"is for capability delivery-roles, which is off: switch it on in {namespace}:capabilities, "
+            "or leave this out",
+        )
+    if "reaper" in on and "budgets" not in on:
+        yield Problem(
+            f"{namespace}:capabilities.budgets", False, "cannot be off where reaper is on: it reports there"
+        )
+    if "zone-failover" in on:
+        yield from _zones(namespace, models)
+
+
+def _zones(namespace: str, models: "Mapping[int, Model]") -> Iterator[Problem]:
+    """All else that stands is in several zones by its nature; machines are where there are enough of them."""
+    for index, model in models.items():
+        if model.serving.mode == "realtime" and model.serving.min_replicas < ZONES:
+            yield Problem(
+                f"{namespace}:models[{index}].serving.minReplicas",
+                model.serving.min_replicas,
+                f"must be at least {ZONES} where zone-failover is on, so that one zone may fail; "
+                "or serve it serverless",
+            )
 
 
 def _data_loss(namespace: str, parts: Mapping[str, Any]) -> Iterator[Problem]:

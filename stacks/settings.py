@@ -262,6 +262,66 @@ class Model(_Section):
     monthly_budget_usd: Dollars | None = None
 
 
+EventWord = Annotated[
+    str,
+    Field(
+        max_length=64,
+        pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$",
+        description="a name in snake case, such as item_added",
+    ),
+]
+
+
+class Events(_Section):
+    """What happens in the product, as its event stream takes it."""
+
+    types: Annotated[list[EventWord], Field(min_length=1)] | None = None
+    """Default: what happens in most products (components/event_schema.py)."""
+    outcomes: Annotated[list[EventWord], Field(min_length=1)] | None = None
+    mode: Literal["provisioned", "on-demand"] = "provisioned"
+    shards: Annotated[int, Field(ge=1, le=200)] | None = None
+
+
+class Delivery(_Section):
+    """Where this stack is delivered from: the roles for CI trust that and nothing else."""
+
+    provider: Literal["github"] = "github"
+    repository: Annotated[
+        str,
+        Field(
+            pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100}$",
+            description="owner/name of the repository",
+        ),
+    ]
+    environment: (
+        Annotated[
+            str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$", description="a GitHub environment")
+        ]
+        | None
+    ) = None
+    branch: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,254}$", description="a branch")] = (
+        "main"
+    )
+    oidc_provider_arn: (
+        Annotated[
+            str,
+            Field(
+                pattern=r"^arn:aws[a-z-]*:iam::\d{12}:oidc-provider/token\.actions\.githubusercontent\.com$",
+                description="the ARN of the account's identity provider for GitHub",
+            ),
+        ]
+        | None
+    ) = None
+    """An account has one: the first stack of an account makes it, the others name it."""
+    state_bucket: (
+        Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", description="a bucket's name")]
+        | None
+    ) = None
+    state_key_arn: (
+        Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:kms:.+$", description="the ARN of a KMS key")] | None
+    ) = None
+
+
 class Waiver(_Section):
     """An exception that someone answers for until a day."""
 
@@ -301,6 +361,8 @@ class Settings(_Section):
     data_loss: Literal["allow", "refuse"] = "refuse"
     disposable: list[Literal["lake", "features", "registry", "images"]] = []
     waivers: list[Waiver] = []
+    events: Events = Events()
+    delivery: Delivery | None = None
 
     def may_lose_data(self, component: str) -> bool:
         """Both switches are set: the stack's, and the component's."""

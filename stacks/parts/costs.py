@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from components import CostGuard
 from components.model_registry import NO_VERSION
+from stacks.code import function_code
 from stacks.labels import MODEL_TAG, STACK_TAG, model_value, stack_value
 from stacks.parts.base import Base
 from stacks.parts.plan import Outputs, Plan
@@ -35,6 +36,9 @@ def cost_guard(plan: Plan, base: Base) -> CostGuard | None:
     }
     if plan.has("anomaly-monitors"):
         guard["anomaly_usd"] = settings.monthly_budget_usd * ANOMALY_SHARE
+    if plan.has("reaper"):
+        # What idles in production is somebody's to look at; elsewhere it is taken down.
+        guard["reaper"] = {"code": function_code(), "stop_idle": settings.environment != "prod"}
     return CostGuard("costs", guard)
 
 

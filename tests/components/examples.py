@@ -2,12 +2,20 @@
 
 from typing import Any
 
+import pulumi
+
 import components
 
 TAGS = {"owner": "ml", "costCentre": "cc-1", "dataClassification": "internal", "environment": "dev"}
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/platform:1.0.0"
 PACKAGE = "arn:aws:sagemaker:us-east-1:123456789012:model-package/stagecraft-test-churn/1"
 KEY = "arn:aws:kms:us-east-1:123456789012:key/brought"
+
+CODE = pulumi.AssetArchive({"platform_jobs/__init__.py": pulumi.StringAsset("")})
+JOB = {
+    "job_definition_arn": "arn:aws:batch:us-east-1:123456789012:job-definition/job:1",
+    "queue_arn": "arn:aws:batch:us-east-1:123456789012:job-queue/queue",
+}
 
 
 def view(**changes: Any) -> dict[str, Any]:
@@ -61,6 +69,7 @@ def example(name: str) -> dict[str, Any]:
             "models": [{"name": "churn", "monthly_limit_usd": 20.0, "tag_filter": {"model": "churn"}}],
             "emails": ["ml@example.com"],
             "anomaly_usd": 10.0,
+            "reaper": {"code": CODE, "stop_idle": True},
         },
         "DataLake": {},
         "Endpoint": {
@@ -69,6 +78,7 @@ def example(name: str) -> dict[str, Any]:
             "model_package_arn": PACKAGE,
             "alarms": {"topic_arn": "arn:t", "runbook_url": "https://runbooks.example.com/endpoint"},
         },
+        "EventStream": {"raw_bucket": "raw", "code": CODE},
         "FeatureStore": {
             "views": [view()],
             "features_bucket": "features",
@@ -76,6 +86,30 @@ def example(name: str) -> dict[str, Any]:
             "materialisation": {"image_uri": IMAGE, "source_bucket": "curated"},
         },
         "ImageRepository": {"version": "1.0.0"},
+        "DeliveryRoles": {
+            "repository": "acme/product",
+            "environment": "prod",
+            "state_bucket": "state",
+            "state_key_arn": KEY,
+        },
+        "ModelLoop": {
+            "model": "churn",
+            "views": ["activity", "orders"],
+            "quality": JOB,
+            "materialise": JOB,
+            "train": JOB,
+            "package_group": "stagecraft-test-churn",
+            "lineage_table": "lineage",
+            "pointer_prefix": "/stagecraft/test/models/",
+            "endpoint_name": "stagecraft-test-endpoint-churn",
+            "endpoint_role_arn": "arn:aws:iam::123456789012:role/endpoint-churn",
+            "code": CODE,
+            "canary_percent": [5, 25, 100],
+            "gate_alarm_names": ["churn-burn"],
+            "schedule": "cron(0 3 ? * MON *)",
+            "retrain_alarm_names": ["churn-drift"],
+            "emails": ["ml@example.com"],
+        },
         "ModelRegistry": {
             "models": [{"name": "churn"}],
             "artifacts_bucket": "artifacts",

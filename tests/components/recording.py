@@ -9,7 +9,7 @@ import pulumi
 from pulumi.runtime import mocks as runtime_mocks
 from pulumi.runtime.settings import SETTINGS, set_root_resource
 
-from twin.wire import SIGNATURE
+from twin.wire import ARCHIVE, SECRET, SIGNATURE
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
@@ -98,7 +98,7 @@ class Recording(pulumi.runtime.Mocks):
         return answers[args.token]
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
-        registration = Registration(args.typ, args.name, args.inputs)
+        registration = Registration(args.typ, args.name, _without_archives(args.inputs))
         self.resources.append(registration)
         return (f"{args.name}-id" if args.typ.startswith("aws:") else None), _state(registration)
 
@@ -139,6 +139,7 @@ def _state(registration: Registration) -> dict[str, Any]:
         "repositoryUrl": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/{name}",
         "ipv6CidrBlock": "2600:1f18:1234:5600::/56",
         "latestVersion": 1,
+        "url": f"https://{service}.{REGION}.amazonaws.com/{ACCOUNT}/{name}",
         **registration.inputs,
     }
 
@@ -146,9 +147,20 @@ def _state(registration: Registration) -> dict[str, Any]:
 def _plain(properties: dict[str, Any]) -> dict[str, Any]:
     """Secrets without their mark: packs see through it."""
     return {
-        key: value["value"] if isinstance(value, dict) and SIGNATURE in value else value
+        key: value["value"] if isinstance(value, dict) and value.get(SIGNATURE) == SECRET else value
         for key, value in properties.items()
     }
+
+
+def _without_archives(properties: dict[str, Any]) -> dict[str, Any]:
+    """Archives as a state has them, less their content: what is recorded can be compared and written out."""
+    return {key: _without_archive(value) for key, value in properties.items()}
+
+
+def _without_archive(value: Any) -> Any:
+    if isinstance(value, pulumi.Archive):
+        return {SIGNATURE: ARCHIVE, "assets": {}}
+    return _without_archives(value) if isinstance(value, dict) else value
 
 
 @contextlib.contextmanager

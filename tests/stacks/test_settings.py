@@ -190,7 +190,10 @@ def test_text_and_yaml_mean_the_same(stack):
     ],
 )
 def test_each_problem_is_named_by_path_and_remedy(path, value, where, says):
-    problems = problems_of(_changed(path, value))
+    raw = _changed(path, value)
+    if raw["stagecraft:stage"] == "govern":
+        raw["stagecraft:delivery"] = {"repository": "acme/product"}
+    problems = problems_of(raw)
     assert [problem.path for problem in problems] == [where], problems
     assert says in problems[0].remedy
     assert where in str(problems[0])
@@ -329,14 +332,22 @@ def test_problems_come_in_one_order():
 def test_only_finished_stages_can_be_declared():
     built = [stage.name for stage in stages.STAGES if not stages.unbuilt(stage.name)]
     for name in stages.STAGE_NAMES:
-        problems = problems_of({**stack_file("dev"), "stagecraft:stage": name})
+        problems = problems_of(_at(name))
         assert (problems == []) is (name in built)
+
+
+def _at(stage):
+    """The stack of development at a stage, with what the stage asks to be told."""
+    told = {"stagecraft:stage": stage}
+    if stage != "validate":
+        told["stagecraft:delivery"] = {"repository": "acme/product"}
+    return {**stack_file("dev"), **told}
 
 
 @pytest.mark.parametrize("stage", stages.STAGE_NAMES[1:])
 def test_a_stage_can_be_declared_without_what_is_not_built_under_waivers(stage):
     lacking = stages.unbuilt(stage)
-    raw = {**stack_file("dev"), "stagecraft:stage": stage}
+    raw = _at(stage)
     raw["stagecraft:capabilities"] = dict.fromkeys(lacking, False)
     raw["stagecraft:waivers"] = [{**WAIVER, "resource": name} for name in lacking]
     assert problems_of(raw) == []
@@ -345,6 +356,56 @@ def test_a_stage_can_be_declared_without_what_is_not_built_under_waivers(stage):
         (problem,) = problems_of(raw)
         assert problem.path == "stagecraft:stage"
         assert problem.remedy.endswith(f": {left_on}")
+
+
+def _with(*capabilities, **settings):
+    """Development with capabilities of later stages."""
+    raw = {**stack_file("dev"), "stagecraft:capabilities": dict.fromkeys(capabilities, True)}
+    return raw | {f"stagecraft:{key}": value for key, value in settings.items()}
+
+
+def test_delivery_is_declared_exactly_where_it_is_on():
+    repository = {"repository": "acme/product"}
+    assert problems_of(_with("delivery-roles", delivery=repository)) == []
+    (missing,) = problems_of(_with("delivery-roles"))
+    assert (missing.path, "owner/name" in missing.remedy) == ("stagecraft:delivery", True)
+    (idle,) = problems_of(_with(delivery=repository))
+    assert (idle.path, "switch it on" in idle.remedy) == ("stagecraft:delivery", True)
+    wrong = {
+        "repository": "acme/*",
+        "branch": "release/*",
+        "oidcProviderArn": "arn:aws:iam::1:x",
+        "provider": "svn",
+    }
+    assert {each.path for each in problems_of(_with("delivery-roles", delivery=wrong))} >= {
+        f"stagecraft:delivery.{key}" for key in wrong
+    }
+
+
+def test_machines_are_in_two_zones_where_one_may_fail():
+    raw = _with("zone-failover")
+    assert problems_of(raw) == []
+    raw = copy.deepcopy(raw)
+    raw[MODELS][0]["serving"] = {"mode": "realtime", "minReplicas": 1}
+    (problem,) = problems_of(raw)
+    assert problem.path == "stagecraft:models[0].serving.minReplicas"
+    raw[MODELS][0]["serving"]["minReplicas"] = 2
+    assert problems_of(raw) == []
+
+
+def test_the_reaper_reports_to_the_budgets():
+    raw = _with("reaper")
+    raw["stagecraft:capabilities"]["budgets"] = False
+    raw["stagecraft:waivers"] = [{**WAIVER, "resource": "budgets"}]
+    (problem,) = problems_of(raw)
+    assert (problem.path, "reaper" in problem.remedy) == ("stagecraft:capabilities.budgets", True)
+
+
+@pytest.mark.parametrize("word", ["ItemAdded", "item-added", "", "2_items"])
+def test_events_are_named_in_snake_case(word):
+    assert problems_of(_with("event-stream", events={"types": ["item_added"], "outcomes": ["churn"]})) == []
+    (problem,) = problems_of(_with("event-stream", events={"types": [word]}))
+    assert problem.path == "stagecraft:events.types[0]"
 
 
 def test_settings_survive_json():

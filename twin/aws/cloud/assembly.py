@@ -17,6 +17,7 @@ from twin.aws.cloud.live.executions import Executions
 from twin.aws.cloud.live.functions import FunctionRunner
 from twin.aws.cloud.live.hosting import EndpointHost
 from twin.aws.cloud.live.processes import ProcessGroup
+from twin.aws.cloud.live.streams import DeliveryStreams
 from twin.aws.cloud.live.targets import EventTargets
 from twin.aws.cloud.live.waiting import Waiting
 from twin.aws.cloud.state import StateKeeper
@@ -34,6 +35,7 @@ class Live:
         self.executions = Executions(endpoint)
         self.targets = EventTargets(endpoint, live=enabled)
         self.alarms = AlarmEvaluator(store, endpoint, self.hosting.metrics, live=enabled)
+        self.streams = DeliveryStreams(endpoint, live=enabled)
         self._parts = (
             self.hosting,
             self.batch,
@@ -41,6 +43,7 @@ class Live:
             self.executions,
             self.targets,
             self.alarms,
+            self.streams,
         )
 
     def attach(self, gateway: Gateway) -> None:
@@ -68,6 +71,7 @@ class Live:
         self.batch.stop_all()
         self.functions.stop()
         self.targets.stop()
+        self.streams.stop()
         self._processes.close()
 
 

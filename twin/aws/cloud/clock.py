@@ -69,6 +69,17 @@ class _Datetime(_RealDatetime, metaclass=_DatetimeType):
         return cls.now()
 
 
+@contextlib.contextmanager
+def real_datetime() -> Iterator[None]:
+    """Has `datetime.datetime` be the real class again, for a library that looks it up once and keeps it."""
+    installed = datetime_module.datetime
+    datetime_module.datetime = _RealDatetime  # type: ignore[misc]
+    try:
+        yield
+    finally:
+        datetime_module.datetime = installed  # type: ignore[misc]
+
+
 def install() -> None:
     """Puts this clock behind the standard library's. Call before moto is imported."""
     if time.time is _real_time:

@@ -6,8 +6,10 @@ if they changed anything. What takes long (a model's answer, a function's run) i
 
 import json
 import logging
+import secrets
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final, Protocol
 
@@ -38,6 +40,9 @@ class Gaps(Protocol):
     def handler(self, call: Call) -> tuple[Operation, Handler] | None:
         """Who answers the call, if not moto."""
 
+
+_REQUEST_ID: Final = "x-amzn-requestid"
+_ID_HEADERS: Final = frozenset({_REQUEST_ID, "x-amz-request-id"})
 
 Interceptor = Callable[[Call], HttpResponse | None]
 """Answers a call without the lock, or leaves it to the ordinary way by returning None."""
@@ -80,8 +85,8 @@ class Gateway:
         for interceptor in self._interceptors:
             response = _guarded(call, partial(interceptor, call))
             if response is not None:
-                return response
-        return self.perform(call)
+                return _identified(response)
+        return _identified(self.perform(call))
 
     def perform(self, call: Call) -> HttpResponse:
         """Runs an ordinary call: alone, at one instant, journalled if it changed anything."""
@@ -175,6 +180,13 @@ def _guarded(call: Call, answer: Callable[[], HttpResponse | None]) -> HttpRespo
         _log.exception("%s %s failed", call.signer, call.action or call.request.target)
         text = f"the twin's cloud failed: {error!r}; see its log"
         return refusal(call, AwsError("InternalFailure", text, 500))
+
+
+def _identified(response: HttpResponse) -> HttpResponse:
+    """Every answer of AWS has an id, and callers (moto's interpreter of executions) count on it."""
+    if any(name.lower() in _ID_HEADERS for name in response.headers):
+        return response
+    return replace(response, headers={**response.headers, _REQUEST_ID: secrets.token_hex(16)})
 
 
 def _found_nothing(call: Call, response: HttpResponse) -> bool:

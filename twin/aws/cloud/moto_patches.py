@@ -22,6 +22,7 @@ def apply() -> None:
     when_imported("moto.s3.models", _mend_bucket_policies)
     when_imported("moto.ec2.models.subnets", _mend_subnets)
     when_imported("moto.ec2.models.vpcs", _mend_vpc_endpoints)
+    when_imported("moto.sns.models", _mend_message_certificates)
 
 
 def _configure() -> None:
@@ -146,3 +147,22 @@ def _mend_vpc_endpoints(module: Any) -> None:
         return original(self, *args, endpoint_type=endpoint_type or "Gateway", **named)
 
     module.VPCBackend.create_vpc_endpoint = create
+
+
+def _mend_message_certificates(module: Any) -> None:
+    """Messages to queues are signed: a certificate's dates must be of the class that the first one found.
+
+    cryptography keeps that class, and would refuse real dates if it were the clock's stand-in.
+    """
+    x509, hashes = module.cryptography.x509, module.hashes
+    key = module.rsa.generate_private_key(public_exponent=65537, key_size=1024)
+    nobody = x509.Name([])
+    with clock.real_datetime():
+        x509.CertificateBuilder(
+            issuer_name=nobody,
+            subject_name=nobody,
+            public_key=key.public_key(),
+            serial_number=1,
+            not_valid_before=module.utcnow(),
+            not_valid_after=module.utcnow(),
+        ).sign(key, hashes.SHA256())

@@ -1,4 +1,4 @@
-"""Services of which moto lacks or loses only a little: KMS, Logs, IAM, DynamoDB, Step Functions."""
+"""Services of which moto lacks or loses only a little: KMS, Logs, IAM, DynamoDB, Step Functions, Lambda."""
 
 import json
 from io import BytesIO
@@ -19,6 +19,8 @@ _RETENTIONS: Final = frozenset(
 def fill(registry: GapRegistry) -> None:
     """Registers the gap fillers of these services."""
     registry.lossy(KEY_ROTATION)
+    registry.lossy(FUNCTION)
+    registry.lossy(FUNCTION_CONFIGURATION)
     registry.raw("stepfunctions", "StartExecution", _start_execution)
     registry.raw("kms", "ScheduleKeyDeletion", _schedule_key_deletion)
     registry.raw("logs", "PutRetentionPolicy", _put_retention)
@@ -54,6 +56,30 @@ def _schedule_key_deletion(context: Context) -> HttpResponse:
     if days is not None and not 7 <= days <= 30:
         raise AwsError("ValidationException", f"PendingWindowInDays {days} is not between 7 and 30")
     return context.forward()
+
+
+# --- Lambda ---
+
+
+def _function_name(parameters: dict[str, Any]) -> str:
+    """Functions are called by name or by ARN, which may end in a version."""
+    parts = str(parameters["FunctionName"]).split(":")
+    return parts[6] if len(parts) > 6 else parts[0]
+
+
+FUNCTION: Final = Lossy(
+    service="lambda",
+    family="function",
+    name=_function_name,
+    writes=("CreateFunction", "UpdateFunctionConfiguration"),
+    reads=("GetFunction",),
+    deletes=("DeleteFunction",),
+    wrap="Configuration",
+    noted=lambda parameters: {key: parameters.get(key) for key in ("DeadLetterConfig", "KMSKeyArn")},
+)
+FUNCTION_CONFIGURATION: Final = Lossy(
+    service="lambda", family="function", name=_function_name, reads=("GetFunctionConfiguration",)
+)
 
 
 # --- CloudWatch Logs ---
