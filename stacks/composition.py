@@ -13,7 +13,7 @@ from stacks.parts.ladder import gateway_outputs, standby_endpoints
 from stacks.parts.loop import loop_outputs, model_loops
 from stacks.parts.monitoring import monitoring, monitoring_outputs
 from stacks.parts.plan import Outputs, Plan, joined
-from stacks.parts.serving import endpoints, live_versions, previous_versions, serving_outputs
+from stacks.parts.serving import endpoints, released_versions, serving_outputs
 from stacks.parts.training import training_outputs, training_pools
 from stacks.settings import Settings
 
@@ -22,12 +22,13 @@ def deploy(settings: Settings, stack: str) -> Outputs:
     """Registers everything; returns the stack's outputs (docs/components.md)."""
     plan = Plan(settings, stack)
     delivery = delivery_roles(plan)  # first: it confines the roles that come after it
-    live = live_versions(stack)
+    released = released_versions(stack)
+    live = released.live
     base = base_of(plan)
     pools = training_pools(plan, base)
     models = endpoints(plan, base, live)
     watch = monitoring(plan, base, pools, models, live)
-    standby = standby_endpoints(plan, base, live, previous_versions(stack), watch)
+    standby = standby_endpoints(plan, base, released, watch)
     events = event_stream(plan, base)
     loops = model_loops(plan, base, pools, models, watch)
     costs = cost_guard(plan, base)

@@ -12,7 +12,7 @@ from components import Endpoint, Monitoring
 from components.endpoint import EndpointArgs
 from stacks.parts.base import Base
 from stacks.parts.plan import Outputs, Plan
-from stacks.parts.serving import FALLBACK_TAG, fallback_of
+from stacks.parts.serving import FALLBACK_TAG, Versions, fallback_of
 from stacks.settings import Model
 
 PREVIOUS: Final = "previous"
@@ -28,8 +28,7 @@ _DEFAULT_TIMEOUT_MS: Final = 1000
 def standby_endpoints(
     plan: Plan,
     base: Base,
-    live: Mapping[str, str],
-    previous: Mapping[str, str],
+    released: Versions,
     watch: Monitoring | None,
 ) -> dict[str, dict[str, Endpoint]]:
     """Registers them: model → role → endpoint. A model that is not live has none.
@@ -37,13 +36,12 @@ def standby_endpoints(
     Args:
         plan: The stack.
         base: What it stands on.
-        live: Model → ARN of its live version.
-        previous: Model → ARN of the version before.
+        released: The versions that the registry's pointers name.
         watch: Who is told if one of them fails, if the stack has that.
     """
     made: dict[str, dict[str, Endpoint]] = {}
     for model in plan.settings.models:
-        versions = _versions(model, previous) if model.name in live else {}
+        versions = _versions(model, released.previous) if model.name in released.live else {}
         made[model.name] = {
             role: Endpoint(f"{role}-{model.name}", _standby(plan, base, model, version, watch))
             for role, version in versions.items()

@@ -1,6 +1,7 @@
 """What answers: an endpoint a model, of the version that the registry's pointer names."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 import pulumi
@@ -54,14 +55,19 @@ def serving_outputs(base: Base, made: Mapping[str, Endpoint], live: Mapping[str,
     }
 
 
-def live_versions(stack: str) -> dict[str, str]:
-    """Model → ARN of its live version; models without one are left out."""
-    return _pointed(stack, "live")
+@dataclass(frozen=True)
+class Versions:
+    """What the registry's pointers say: model → ARN of a version; models without one are left out."""
+
+    live: Mapping[str, str]
+    previous: Mapping[str, str]
 
 
-def previous_versions(stack: str) -> dict[str, str]:
-    """Model → ARN of the version that was live before; models without one are left out."""
-    return _pointed(stack, "previous")
+def released_versions(stack: str) -> Versions:
+    """The versions that answer, and those that did before; one look-up."""
+    found = aws.ssm.get_parameters_by_path(path=pointer_prefix(stack).rstrip("/"), recursive=True)
+    pointers = dict(sorted(zip(found.names, found.values, strict=True)))
+    return Versions(_pointed(pointers, "live"), _pointed(pointers, "previous"))
 
 
 def fallback_of(model: Model) -> str:
@@ -69,12 +75,10 @@ def fallback_of(model: Model) -> str:
     return model.serving.steps[-1] if model.serving.steps else "none"
 
 
-def _pointed(stack: str, pointer: str) -> dict[str, str]:
-    found = aws.ssm.get_parameters_by_path(path=pointer_prefix(stack).rstrip("/"), recursive=True)
-    pointers = dict(zip(found.names, found.values, strict=True))
+def _pointed(pointers: Mapping[str, str], pointer: str) -> dict[str, str]:
     return {
         name.split("/")[-2]: value
-        for name, value in sorted(pointers.items())
+        for name, value in pointers.items()
         if name.endswith(f"/{pointer}") and value != NO_VERSION
     }
 

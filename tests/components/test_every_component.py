@@ -116,8 +116,10 @@ NO_SOURCE_ACCOUNT = [{"Service": "ec2.amazonaws.com"}, {"Service": "lambda.amazo
 UNSCOPED = {
     # The service takes no resource for these.
     "batch:DescribeJobs",
+    "cloudwatch:GetMetricStatistics",
     "cloudwatch:PutMetricData",
     "ecr:GetAuthorizationToken",
+    "ec2:DescribeInstances",
     "ecs:DiscoverPollEndpoint",
     "logs:CreateLogDelivery",
     "logs:DeleteLogDelivery",
@@ -128,7 +130,9 @@ UNSCOPED = {
     "logs:PutResourcePolicy",
     "logs:UpdateLogDelivery",
     "sagemaker:ListEndpointConfigs",
+    "sagemaker:ListEndpoints",
     "sagemaker:ListModels",
+    "sagemaker:ListNotebookInstances",
     "sts:GetCallerIdentity",
 }
 

@@ -191,7 +191,7 @@ def test_text_and_yaml_mean_the_same(stack):
 )
 def test_each_problem_is_named_by_path_and_remedy(path, value, where, says):
     raw = _changed(path, value)
-    if raw["stagecraft:stage"] == "govern":
+    if raw.get("stagecraft:stage") == "govern":
         raw["stagecraft:delivery"] = {"repository": "acme/product"}
     problems = problems_of(raw)
     assert [problem.path for problem in problems] == [where], problems
