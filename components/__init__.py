@@ -1,6 +1,7 @@
 """Pulumi component classes, each usable alone."""
 
 from components.batch_training_pool import BatchTrainingPool, BatchTrainingPoolArgs
+from components.cluster import Cluster, ClusterArgs
 from components.cost_guard import CostGuard, CostGuardArgs
 from components.data_lake import DataLake, DataLakeArgs
 from components.delivery_roles import DeliveryRoles, DeliveryRolesArgs
@@ -12,9 +13,11 @@ from components.model_loop import ModelLoop, ModelLoopArgs
 from components.model_registry import ModelRegistry, ModelRegistryArgs
 from components.monitoring import Monitoring, MonitoringArgs
 from components.network import Network, NetworkArgs
+from components.training_pool import TrainingPool, TrainingPoolArgs
 
 COMPONENTS = (
     BatchTrainingPool,
+    Cluster,
     CostGuard,
     DataLake,
     DeliveryRoles,
@@ -26,6 +29,7 @@ COMPONENTS = (
     ModelRegistry,
     Monitoring,
     Network,
+    TrainingPool,
 )
 """Every component of the package, by name."""
 
@@ -33,6 +37,8 @@ __all__ = [
     "COMPONENTS",
     "BatchTrainingPool",
     "BatchTrainingPoolArgs",
+    "Cluster",
+    "ClusterArgs",
     "CostGuard",
     "CostGuardArgs",
     "DataLake",
@@ -55,4 +61,6 @@ __all__ = [
     "MonitoringArgs",
     "Network",
     "NetworkArgs",
+    "TrainingPool",
+    "TrainingPoolArgs",
 ]

@@ -77,6 +77,18 @@ def function_trust() -> str:
     )
 
 
+def pod_trust(account_id: str) -> str:
+    """Pods get the role by EKS Pod Identity, in a cluster of this account."""
+    return document(
+        {
+            "Effect": "Allow",
+            "Action": ["sts:AssumeRole", "sts:TagSession"],
+            "Principal": {"Service": "pods.eks.amazonaws.com"},
+            "Condition": {"StringEquals": {"aws:SourceAccount": account_id}},
+        }
+    )
+
+
 def bucket_access(
     bucket_arn: str, *, read: Iterable[str] = (), write: Iterable[str] = (), delete: Iterable[str] = ()
 ) -> list[Statement]:

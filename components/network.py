@@ -1,6 +1,7 @@
 """Network: private subnets in which training reaches AWS without anything that bills by the hour."""
 
 import ipaddress
+import re
 from typing import Final, NotRequired, TypedDict
 
 import pulumi
@@ -9,12 +10,14 @@ import pulumi_aws as aws
 from components import iam, naming
 from components.checks import Problems
 from components.context import Cloud, current_cloud, declared_outputs
+from components.dual_stack import NAT_CHOICES, DualStack, interface_endpoints, ipv6_subnet
 from components.encryption import data_key
 from components.logs import RETENTION_DAYS, log_group
 
 DEFAULT_CIDR: Final = "10.20.0.0/16"
 DEFAULT_ZONES: Final = 2
 DEFAULT_FLOW_LOG_DAYS: Final = 30
+_SERVICE: Final = re.compile(r"[a-z0-9][a-z0-9-]*(\.[a-z0-9-]+)*")
 
 
 class NetworkArgs(TypedDict):
@@ -23,7 +26,15 @@ class NetworkArgs(TypedDict):
     zones: NotRequired[int]
     """Availability zones to span; 2 or 3. Default: 2."""
     cidr_block: NotRequired[str]
-    """IPv4 block of the VPC, /16 to /24; the subnets themselves are IPv6 only. Default: 10.20.0.0/16."""
+    """IPv4 block of the VPC, /16 to /24; only dual-stack subnets use it. Default: 10.20.0.0/16."""
+    dual_stack: NotRequired[bool]
+    """Whether there are subnets with IPv4 beside the IPv6-only ones, as a cluster needs. Default: false."""
+    nat: NotRequired[str]
+    """Way out over IPv4 from the dual-stack subnets: `none`, `single` or `zonal` (a NAT gateway in each zone,
+    so that one zone's failure stays its own); each bills by the hour. Default: none."""
+    interface_endpoints: NotRequired[list[str]]
+    """AWS services inside the dual-stack subnets, such as `ecr.api`; each bills by the hour and the zone.
+    Default: none."""
     flow_log_retention_days: NotRequired[int]
     """Days that flow logs are kept; one of CloudWatch's own steps. Default: 30."""
     kms_key_arn: NotRequired[pulumi.Input[str]]
@@ -37,14 +48,17 @@ class NetworkArgs(TypedDict):
 class Network(pulumi.ComponentResource):
     """A VPC of IPv6-only private subnets: out through an egress-only gateway, in from nowhere.
 
-    S3 and DynamoDB by gateway endpoints; no NAT gateway, no interface endpoint: idle it costs nothing. See
+    S3 and DynamoDB by gateway endpoints; unless asked for, no NAT gateway and no interface endpoint: idle it
+    costs nothing. Dual-stack subnets are added beside, so that nothing that runs is replaced. See
     docs/adr/0003.
     """
 
     vpc_id: pulumi.Output[str]
     """Id of the VPC."""
     subnet_ids: pulumi.Output[list[str]]
-    """Ids of the private subnets, one a zone."""
+    """Ids of the IPv6-only private subnets, one a zone."""
+    dual_stack_subnet_ids: pulumi.Output[list[str]]
+    """Ids of the private subnets with IPv4 too, one a zone; none unless asked for."""
     flow_log_group: pulumi.Output[str]
     """Name of the log group with the flow logs."""
 
@@ -56,12 +70,16 @@ class Network(pulumi.ComponentResource):
         self._options = pulumi.ResourceOptions(parent=self)
         cloud = current_cloud(self)
         vpc = self._vpc(args.get("cidr_block", DEFAULT_CIDR))
-        routes = self._routes(vpc)
+        zones = self._zones(int(args.get("zones", DEFAULT_ZONES)))
+        egress = aws.ec2.EgressOnlyInternetGateway(
+            f"{name}-egress", vpc_id=vpc.id, tags=self._named("egress"), opts=self._options
+        )
+        routes = self._routes(vpc, egress)
         self.vpc_id = vpc.id
-        self.subnet_ids = pulumi.Output.all(
-            *self._subnets(vpc, routes, int(args.get("zones", DEFAULT_ZONES)))
-        ).apply(list)
-        self._gateway_endpoints(cloud, vpc, routes)
+        self.subnet_ids = pulumi.Output.all(*self._subnets(vpc, routes, zones)).apply(list)
+        dual_stack, tables = self._dual_stack(cloud, vpc, egress, zones, args)
+        self.dual_stack_subnet_ids = pulumi.Output.all(*dual_stack).apply(list)
+        self._gateway_endpoints(cloud, vpc, [routes.id, *tables])
         self.flow_log_group = self._flow_logs(cloud, vpc, args)
         self.register_outputs(declared_outputs(self))
 
@@ -88,10 +106,7 @@ class Network(pulumi.ComponentResource):
         )
         return vpc
 
-    def _routes(self, vpc: aws.ec2.Vpc) -> aws.ec2.RouteTable:
-        gateway = aws.ec2.EgressOnlyInternetGateway(
-            f"{self._name}-egress", vpc_id=vpc.id, tags=self._named("egress"), opts=self._options
-        )
+    def _routes(self, vpc: aws.ec2.Vpc, gateway: aws.ec2.EgressOnlyInternetGateway) -> aws.ec2.RouteTable:
         table = aws.ec2.RouteTable(
             f"{self._name}-private", vpc_id=vpc.id, tags=self._named("private"), opts=self._options
         )
@@ -104,18 +119,23 @@ class Network(pulumi.ComponentResource):
         )
         return table
 
-    def _subnets(self, vpc: aws.ec2.Vpc, routes: aws.ec2.RouteTable, zones: int) -> list[pulumi.Output[str]]:
+    def _zones(self, count: int) -> list[pulumi.Output[str]]:
         names = aws.get_availability_zones_output(
             state="available",
             filters=[{"name": "opt-in-status", "values": ["opt-in-not-required"]}],
             opts=pulumi.InvokeOptions(parent=self),
         ).names
+        return [names[index] for index in range(count)]
+
+    def _subnets(
+        self, vpc: aws.ec2.Vpc, routes: aws.ec2.RouteTable, zones: list[pulumi.Output[str]]
+    ) -> list[pulumi.Output[str]]:
         made = []
-        for index in range(zones):
+        for index, zone in enumerate(zones):
             subnet = aws.ec2.Subnet(
                 f"{self._name}-private-{index}",
                 vpc_id=vpc.id,
-                availability_zone=names[index],
+                availability_zone=zone,
                 ipv6_native=True,
                 ipv6_cidr_block=vpc.ipv6_cidr_block.apply(
                     lambda block, index=index: ipv6_subnet(block, index)  # type: ignore[misc]
@@ -136,14 +156,48 @@ class Network(pulumi.ComponentResource):
             made.append(subnet.id)
         return made
 
-    def _gateway_endpoints(self, cloud: Cloud, vpc: aws.ec2.Vpc, routes: aws.ec2.RouteTable) -> None:
+    def _dual_stack(
+        self,
+        cloud: Cloud,
+        vpc: aws.ec2.Vpc,
+        egress: aws.ec2.EgressOnlyInternetGateway,
+        zones: list[pulumi.Output[str]],
+        args: NetworkArgs,
+    ) -> tuple[list[pulumi.Output[str]], list[pulumi.Output[str]]]:
+        """Ids of the subnets and of their route tables."""
+        if not args.get("dual_stack", False):
+            return [], []
+        cidr_block = args.get("cidr_block", DEFAULT_CIDR)
+        subnets, tables = DualStack(
+            self,
+            self._name,
+            vpc=vpc,
+            egress_gateway_id=egress.id,
+            cidr_block=cidr_block,
+            zones=zones,
+            tags=self._tags,
+        ).deploy(args.get("nat", "none"))
+        if services := args.get("interface_endpoints", []):
+            interface_endpoints(
+                self,
+                self._name,
+                services,
+                cloud=cloud,
+                vpc_id=vpc.id,
+                cidr_block=cidr_block,
+                subnet_ids=subnets,
+                tags=self._tags,
+            )
+        return subnets, tables
+
+    def _gateway_endpoints(self, cloud: Cloud, vpc: aws.ec2.Vpc, tables: list[pulumi.Output[str]]) -> None:
         for service in ("dynamodb", "s3"):
             aws.ec2.VpcEndpoint(
                 f"{self._name}-{service}",
                 vpc_id=vpc.id,
                 vpc_endpoint_type="Gateway",
                 service_name=pulumi.Output.format("com.amazonaws.{0}.{1}", cloud.region, service),
-                route_table_ids=[routes.id],
+                route_table_ids=tables,
                 tags=self._named(service),
                 opts=self._options,
             )
@@ -193,12 +247,6 @@ class Network(pulumi.ComponentResource):
         return group.name
 
 
-def ipv6_subnet(block: str, index: int) -> str:
-    """The `index`-th /64 of a VPC's IPv6 block (a /56 when AWS gives it)."""
-    network = ipaddress.IPv6Network(block)
-    return str(ipaddress.IPv6Network((int(network.network_address) + (index << 64), 64)))
-
-
 def _check(name: str, args: NetworkArgs) -> None:
     problems = Problems("Network", name)
     if problems.shape(args, NetworkArgs):
@@ -209,6 +257,18 @@ def _check(name: str, args: NetworkArgs) -> None:
                 "flowLogRetentionDays", days, f"must be one of {', '.join(map(str, RETENTION_DAYS))}"
             )
         _check_block(problems, args.get("cidr_block", DEFAULT_CIDR))
+        problems.one_of("nat", args.get("nat"), NAT_CHOICES)
+        services = args.get("interface_endpoints", [])
+        problems.distinct("interfaceEndpoints", services)
+        for index, service in enumerate(services):
+            problems.matches(
+                f"interfaceEndpoints[{index}]", service, _SERVICE, "must be a service such as 'ecr.api'"
+            )
+        if not args.get("dual_stack", False):
+            if args.get("nat", "none") != "none":
+                problems.add("nat", args["nat"], "needs dualStack: true")
+            if services:
+                problems.add("interfaceEndpoints", services, "needs dualStack: true")
     problems.raise_if_any()
 
 

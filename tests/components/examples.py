@@ -63,6 +63,11 @@ def example(name: str) -> dict[str, Any]:
             ],
             "checkpoint_uri": "s3://artifacts/checkpoints/",
         },
+        "Cluster": {
+            "admin_arns": ["arn:aws:iam::123456789012:role/admin"],
+            "network": {"vpc_id": "vpc-1", "subnet_ids": ["subnet-1", "subnet-2"]},
+            "namespaces": ["training"],
+        },
         "CostGuard": {
             "monthly_limit_usd": 100.0,
             "tag_filter": {"stack": "stagecraft-test"},
@@ -135,6 +140,38 @@ def example(name: str) -> dict[str, Any]:
             },
         },
         "Network": {},
+        "TrainingPool": {
+            "cluster": {
+                "name": "stagecraft-test",
+                "kubeconfig": "{}",
+                "subnet_ids": ["subnet-1", "subnet-2"],
+                "security_group_id": "sg-1",
+                "instance_profile": "nodes",
+            },
+            "namespace": "training",
+            "accelerator_resource": "nvidia.com/gpu",
+            "instance_types": ["g6.xlarge", "g6.2xlarge", "g6.4xlarge"],
+            "spot": {"vcpus": 48, "memory_mib": 196608, "accelerators": 3},
+            "on_demand": {"vcpus": 16, "memory_mib": 65536, "accelerators": 1},
+            "contract": {"checkpoint_uri": "s3://artifacts/checkpoints/"},
+            "queues": [
+                {
+                    "name": "train-churn",
+                    "spot": {"vcpus": 48, "memory_mib": 196608, "accelerators": 3},
+                    "on_demand": {"vcpus": 16, "memory_mib": 65536, "accelerators": 1},
+                    "image_uri": IMAGE,
+                    "command": ["train"],
+                    "policy_arns": ["arn:p"],
+                    "vcpus": 3,
+                    "memory_mib": 14000,
+                    "accelerators": 1,
+                }
+            ],
+            "fallback_alarm": {
+                "topic_arn": "arn:t",
+                "runbook_url": "https://runbooks.example.com/fall-back",
+            },
+        },
     }
     return {**examples[name], "tags": TAGS}
 

@@ -100,14 +100,14 @@ class Recording(pulumi.runtime.Mocks):
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         registration = Registration(args.typ, args.name, _without_archives(args.inputs))
         self.resources.append(registration)
-        return (f"{args.name}-id" if args.typ.startswith("aws:") else None), _state(registration)
+        return (f"{args.name}-id" if _is_custom(args.typ) else None), _state(registration)
 
     def judged(self) -> list[dict[str, Any]]:
         """The resources as entries of a state, which is how packs and the estimator take them."""
         return [
             {
                 "type": each.type,
-                "custom": each.type.startswith("aws:"),
+                "custom": _is_custom(each.type),
                 "id": f"{each.name}-id",
                 "inputs": _plain(each.inputs),
                 "outputs": _plain(_state(each)),
@@ -127,11 +127,24 @@ class Recording(pulumi.runtime.Mocks):
         return found[0]
 
 
+def _is_custom(token: str) -> bool:
+    """Whether a provider makes it; components and the stack are only names."""
+    return token.startswith(("aws:", "kubernetes:", "pulumi:providers:"))
+
+
 def _state(registration: Registration) -> dict[str, Any]:
     """What a resource became: its inputs, and what every service answers."""
     if not registration.type.startswith("aws:"):
         return dict(registration.inputs)
     name, service = registration.name, registration.type.split(":")[1].split("/")[0]
+    if registration.kind == "Cluster":
+        return {
+            "arn": f"arn:aws:eks:{REGION}:{ACCOUNT}:cluster/{name}",
+            "certificateAuthority": {"data": "Q0E="},
+            "endpoint": f"https://{name}.eks.{REGION}.amazonaws.com",
+            **registration.inputs,
+            "vpcConfig": {"clusterSecurityGroupId": "sg-cluster", **registration.inputs["vpcConfig"]},
+        }
     return {
         "arn": f"arn:aws:{service}:{REGION}:{ACCOUNT}:{name}",
         "name": name,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.network import ipv6_subnet
+from components.dual_stack import ipv6_subnet
 from components.user_data import spot_contract
 from tests.components.examples import IMAGE, make
 from tests.components.recording import run
