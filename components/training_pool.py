@@ -158,7 +158,7 @@ class TrainingPool(pulumi.ComponentResource):
 
     node_pools: pulumi.Output[list[str]]
     """Names of the Karpenter node pools, the preferred one first."""
-    queues: pulumi.Output[dict[str, str]]
+    local_queues: pulumi.Output[dict[str, str]]
     """Job → the local queue it waits in; none without quotas."""
     job_role_arns: pulumi.Output[dict[str, str]]
     """Job → ARN of its role."""
@@ -190,7 +190,7 @@ class TrainingPool(pulumi.ComponentResource):
         self.node_pools = pulumi.Output.all(*(self._node_pool(kind, node_class) for kind in bought)).apply(
             list
         )
-        self.queues = by_name(self._queues(bought) if self._pool.quotas else {})
+        self.local_queues = by_name(self._queues(bought) if self._pool.quotas else {})
         roles = {queue["name"]: self._role(queue) for queue in args["queues"]}
         self.job_role_arns = by_name(roles)
         self.job_templates = by_name({queue["name"]: self._job(queue) for queue in args["queues"]})

@@ -12,6 +12,7 @@ from tests.twin.aws.provider import (
     samples_costs,
     samples_ec2,
     samples_ecr,
+    samples_eks,
     samples_flow,
     samples_sagemaker,
 )
@@ -33,6 +34,7 @@ SAMPLES = [
     *samples_costs.COSTS,
     *samples_ec2.EC2,
     *samples_ecr.ECR,
+    *samples_eks.EKS,
     *samples_flow.FLOW,
     *samples_sagemaker.SAGEMAKER,
 ]

@@ -41,7 +41,8 @@ class Lossy:
         ]
         return {name: filler for names, filler in fillers for name in names}
 
-    def _key(self, context: Context) -> tuple[str, ...]:
+    def key(self, context: Context) -> tuple[str, ...]:
+        """Where the notes on the resource of a call are."""
         name = self.name(context.parameters)
         return self.service, self.family, context.region, name, self.identity(context)
 
@@ -49,13 +50,13 @@ class Lossy:
         response = context.forward()
         if response.status < 300:
             note = {key: value for key, value in self.noted(context.parameters).items() if value is not None}
-            before = {} if self.replaces else context.store.notes.get(self._key(context), {})
-            context.store.notes[self._key(context)] = before | note
+            before = {} if self.replaces else context.store.notes.get(self.key(context), {})
+            context.store.notes[self.key(context)] = before | note
         return response
 
     def _read(self, context: Context) -> HttpResponse:
         response = context.forward()
-        note = context.store.notes.get(self._key(context))
+        note = context.store.notes.get(self.key(context))
         if response.status >= 300 or not note:
             return response
         result = context.operation.result_of(response)
@@ -70,7 +71,7 @@ class Lossy:
     def _delete(self, context: Context) -> HttpResponse:
         response = context.forward()
         if response.status < 300:
-            context.store.notes.pop(self._key(context), None)
+            context.store.notes.pop(self.key(context), None)
         return response
 
 

@@ -8,6 +8,7 @@ from twin.aws.cloud.gaps.lossy import Lossy
 from twin.aws.cloud.gaps.moto_objects import backend
 from twin.aws.cloud.gaps.registry import GapRegistry
 from twin.aws.cloud.gaps.store import Record
+from twin.aws.cloud.http import HttpResponse
 from twin.aws.cloud.protocol import AwsError
 
 _ARN: Final = "arn:aws:eks:{region}:{account}"
@@ -27,10 +28,75 @@ def fill(registry: GapRegistry) -> None:
     for kind in (ADDON, ACCESS_ENTRY, POD_IDENTITY):
         registry.kind(kind)
     registry.lossy(CLUSTER)
+    registry.lossy(NODE_GROUP)
+    registry.raw("eks", "CreateCluster", _create_cluster)
+    registry.raw("eks", "DeleteCluster", _delete_cluster)
+    registry.answer("eks", "UpdateClusterVersion", _update_cluster_version)
+    registry.answer("eks", "UpdateNodegroupVersion", _update_nodegroup_version)
     registry.answer("eks", "UpdateAddon", _update_addon)
     registry.answer("eks", "AssociateAccessPolicy", _associate_policy)
     registry.answer("eks", "DisassociateAccessPolicy", _disassociate_policy)
     registry.answer("eks", "ListAssociatedAccessPolicies", _list_policies)
+
+
+def _create_cluster(context: Context) -> HttpResponse:
+    """A cluster has a security group of its own, which moto leaves out."""
+    response = CLUSTER.operations()["CreateCluster"](context)
+    if response.status >= 300:
+        return response
+    name, ec2 = context.parameters["name"], backend(context, "ec2")
+    subnets = context.parameters["resourcesVpcConfig"].get("subnetIds") or []
+    vpc = next((ec2.get_subnet(subnet).vpc_id for subnet in subnets), None)
+    if vpc is not None:
+        group = ec2.create_security_group(
+            f"eks-cluster-sg-{name}", f"EKS created security group of {name}", vpc_id=vpc
+        )
+        note = {"resourcesVpcConfig": {"clusterSecurityGroupId": group.id, "vpcId": vpc}}
+        context.store.notes[CLUSTER.key(context)] = context.store.notes.get(CLUSTER.key(context), {}) | note
+    return response
+
+
+def _delete_cluster(context: Context) -> HttpResponse:
+    """Its security group goes with it."""
+    note = context.store.notes.get(CLUSTER.key(context), {}).get("resourcesVpcConfig", {})
+    response = CLUSTER.operations()["DeleteCluster"](context)
+    if response.status < 300 and "clusterSecurityGroupId" in note:
+        backend(context, "ec2").delete_security_group(group_id=note["clusterSecurityGroupId"])
+    return response
+
+
+def _update_cluster_version(context: Context) -> dict[str, Any]:
+    cluster = backend(context, "eks").clusters.get(context.required("name"))
+    if cluster is None:
+        raise AwsError(
+            "ResourceNotFoundException", f"No cluster found for name: {context.required('name')}.", 404
+        )
+    cluster.version = context.required("version")
+    return _updated("VersionUpdate")
+
+
+def _update_nodegroup_version(context: Context) -> dict[str, Any]:
+    group = backend(context, "eks").describe_nodegroup(
+        context.required("clusterName"), context.required("nodegroupName")
+    )
+    if "version" in context.parameters:
+        group.version = context.parameters["version"]
+    if "launchTemplate" in context.parameters:
+        group.launch_template = {**(group.launch_template or {}), **context.parameters["launchTemplate"]}
+    return _updated("VersionUpdate")
+
+
+def _updated(kind: str) -> dict[str, Any]:
+    return {
+        "update": {
+            "id": f"{kind}-1",
+            "status": "Successful",
+            "type": kind,
+            "params": [],
+            "errors": [],
+            "createdAt": utc_now(),
+        }
+    }
 
 
 def _check_cluster(context: Context, record: Record) -> None:
@@ -119,21 +185,21 @@ CLUSTER: Final = Lossy(
     wrap="cluster",
     noted=lambda parameters: {name: parameters.get(name) for name in _CLUSTER_FIELDS},
 )
+NODE_GROUP: Final = Lossy(
+    service="eks",
+    family="nodegroup",
+    name=lambda parameters: f"{parameters['clusterName']}/{parameters['nodegroupName']}",
+    writes=("CreateNodegroup", "UpdateNodegroupConfig"),
+    reads=("DescribeNodegroup",),
+    deletes=("DeleteNodegroup",),
+    wrap="nodegroup",
+    noted=lambda parameters: {"updateConfig": parameters.get("updateConfig")},
+)
 
 
 def _update_addon(context: Context) -> dict[str, Any]:
-    addon = ADDON.asked_for(context)
     update(ADDON, context)
-    return {
-        "update": {
-            "id": f"{addon['addonName']}-update",
-            "status": "Successful",
-            "type": "AddonUpdate",
-            "params": [],
-            "errors": [],
-            "createdAt": utc_now(),
-        }
-    }
+    return _updated("AddonUpdate")
 
 
 def _associate_policy(context: Context) -> dict[str, Any]:
