@@ -40,7 +40,8 @@ class Cluster(Adapter):
     def forces_replacement(self, name: str, old: Any, new: Any) -> bool:
         """Who created a cluster is its first administrator for ever."""
         key = "bootstrapClusterCreatorAdminPermissions"
-        return name == "accessConfig" and (old or {}).get(key) != (new or {}).get(key)
+        first, second = (value.get(key) if isinstance(value, dict) else None for value in (old, new))
+        return name == "accessConfig" and first != second
 
     def check(self, op: Operation, inputs: Mapping[str, Any], problems: Problems) -> None:
         """Version, logs, subnets, and what encrypts what."""
@@ -330,7 +331,7 @@ class AccessEntry(Declared):
     id_property = "{clusterName}:{principalArn}"
     rename: ClassVar[Mapping[str, str]] = {"userName": "username"}
     defaults: ClassVar[Mapping[str, Any]] = {"type": "STANDARD"}
-    tagging = _TAGGING
+    tagging = Tagging(resource="resourceArn", tags="tags", keys="tagKeys", pair=None, target="accessEntryArn")
 
     def check(self, op: Operation, inputs: Mapping[str, Any], problems: Problems) -> None:
         """The principal."""

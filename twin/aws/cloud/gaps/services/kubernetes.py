@@ -1,7 +1,10 @@
 """EKS: add-ons, access entries and Pod Identity, and the fields of clusters that moto drops."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
+from twin.aws.cloud.gaps import tagging
 from twin.aws.cloud.gaps.context import Context, utc_now
 from twin.aws.cloud.gaps.kinds import Kind, update
 from twin.aws.cloud.gaps.lossy import Lossy
@@ -29,6 +32,12 @@ def fill(registry: GapRegistry) -> None:
         registry.kind(kind)
     registry.lossy(CLUSTER)
     registry.lossy(NODE_GROUP)
+    for operation, change, otherwise in (
+        ("TagResource", _tag, tagging.tag),
+        ("UntagResource", _untag, tagging.untag),
+        ("ListTagsForResource", _list_tags, tagging.list_tags),
+    ):
+        registry.raw("eks", operation, partial(_tags_of_group, change, otherwise))
     registry.raw("eks", "CreateCluster", _create_cluster)
     registry.raw("eks", "DeleteCluster", _delete_cluster)
     registry.answer("eks", "UpdateClusterVersion", _update_cluster_version)
@@ -37,6 +46,42 @@ def fill(registry: GapRegistry) -> None:
     registry.answer("eks", "AssociateAccessPolicy", _associate_policy)
     registry.answer("eks", "DisassociateAccessPolicy", _disassociate_policy)
     registry.answer("eks", "ListAssociatedAccessPolicies", _list_policies)
+
+
+def _tags_of_group(
+    change: Callable[[Context, dict[str, str]], dict[str, Any]],
+    otherwise: Callable[[Context], HttpResponse],
+    context: Context,
+) -> HttpResponse:
+    """Moto tags clusters, the store what it keeps itself; node groups are neither."""
+    arn = context.required("resourceArn")
+    if ":nodegroup/" not in arn:
+        return otherwise(context)
+    groups = (
+        group
+        for cluster in backend(context, "eks").clusters.values()
+        for group in cluster.nodegroups.values()
+        if group.arn == arn
+    )
+    found = next(groups, None)
+    if found is None:
+        raise AwsError("NotFoundException", f"No node group found for ARN: {arn}", 404)
+    return context.operation.answer(change(context, found.tags))
+
+
+def _tag(context: Context, tags: dict[str, str]) -> dict[str, Any]:
+    tags.update(context.required("tags"))
+    return {}
+
+
+def _untag(context: Context, tags: dict[str, str]) -> dict[str, Any]:
+    for key in context.required("tagKeys"):
+        tags.pop(key, None)
+    return {}
+
+
+def _list_tags(_context: Context, tags: dict[str, str]) -> dict[str, Any]:
+    return {"tags": tags}
 
 
 def _create_cluster(context: Context) -> HttpResponse:
