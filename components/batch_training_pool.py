@@ -74,7 +74,9 @@ class BatchTrainingPoolArgs(TypedDict):
     spot: NotRequired[bool]
     """Whether spot comes first, with on-demand after it. Default: true."""
     max_vcpus: NotRequired[int]
-    """The most vCPUs of each kind of capacity at once; from 1 to 10000. Default: 32."""
+    """The most vCPUs at once, spot's where there is spot; from 1 to 10000. Default: 32."""
+    fallback_vcpus: NotRequired[int]
+    """The most on-demand vCPUs at once beside spot; from 1 to 10000. Default: as many as `max_vcpus`."""
     checkpoint_minutes: NotRequired[int]
     """Minutes between checkpoints; from 1 to 240. Default: 15."""
     grace_seconds: NotRequired[int]
@@ -265,7 +267,7 @@ class BatchTrainingPool(pulumi.ComponentResource):
                 type=_CAPACITY[kind],
                 allocation_strategy="SPOT_PRICE_CAPACITY_OPTIMIZED" if spot else "BEST_FIT_PROGRESSIVE",
                 min_vcpus=0,
-                max_vcpus=int(self._args.get("max_vcpus", DEFAULT_MAX_VCPUS)),
+                max_vcpus=self._most(kind),
                 instance_role=profile.arn,
                 instance_types=list(self._args.get("instance_types", CPU_INSTANCE_TYPES)),
                 ec2_configurations=[
@@ -283,6 +285,11 @@ class BatchTrainingPool(pulumi.ComponentResource):
             tags=self._tags,
             opts=self._options,
         )
+
+    def _most(self, kind: str) -> int:
+        most = int(self._args.get("max_vcpus", DEFAULT_MAX_VCPUS))
+        fallback = kind == "on-demand" and self._args.get("spot", True)
+        return int(self._args.get("fallback_vcpus", most)) if fallback else most
 
     def _job(self, job: PoolJob) -> tuple[pulumi.Output[str], pulumi.Output[str]]:
         return batch_job.batch_job(
@@ -375,6 +382,7 @@ def _check(name: str, args: BatchTrainingPoolArgs) -> None:
     problems = Problems("BatchTrainingPool", name)
     if problems.shape(args, BatchTrainingPoolArgs):
         problems.between("maxVcpus", args.get("max_vcpus"), 1, 10000)
+        problems.between("fallbackVcpus", args.get("fallback_vcpus"), 1, 10000)
         problems.between("checkpointMinutes", args.get("checkpoint_minutes"), 1, 240, "minutes")
         problems.between("graceSeconds", args.get("grace_seconds"), 10, 115, "seconds")
         problems.between("scratchGib", args.get("scratch_gib"), 30, 16384, "GiB")

@@ -19,6 +19,7 @@ from components.context import by_name, current_cloud, declared_outputs
 from components.encryption import data_key
 from components.kubernetes_objects import Objects
 from components.node_watch import METRIC, METRIC_NAMESPACE, PERIOD_SECONDS
+from components.topic import alert_topic
 
 DEFAULT_AMI: Final = "bottlerocket@v1.60.0"
 """Carries driver and device plugin for NVIDIA; renewed with each release of ours, never by itself."""
@@ -27,7 +28,6 @@ DEFAULT_TIMEOUT_MINUTES: Final = 240
 _AMI: Final = re.compile(r"(al2023|bottlerocket)@v[0-9][0-9.]*|ami-[0-9a-f]{8,17}")
 _TYPE: Final = re.compile(r"[a-z0-9-]+\.[a-z0-9-]+")
 _ZONE: Final = re.compile(r"[a-z]{2}(-[a-z]+)+-\d[a-z]")
-_URL: Final = re.compile(r"https?://\S+")
 
 
 class PoolCluster(TypedDict):
@@ -103,10 +103,12 @@ class PoolQueue(TypedDict):
 class PoolAlarm(TypedDict):
     """When to tell people that spot has been gone for long."""
 
-    topic_arn: pulumi.Input[str]
-    """Topic to tell."""
     runbook_url: str
-    """What to do then."""
+    """What to do then; the alarm names it."""
+    topic_arn: NotRequired[pulumi.Input[str]]
+    """Topic to tell. Default: a topic is made."""
+    emails: NotRequired[list[str]]
+    """Addresses that the topic made here tells; at most ten. Default: none."""
     minutes: NotRequired[int]
     """Minutes on the fall-back that are too many; from 5 to 1440. Default: 60."""
 
@@ -355,6 +357,7 @@ class TrainingPool(pulumi.ComponentResource):
             return
         alarm = self._args["fallback_alarm"]
         minutes = int(alarm.get("minutes", DEFAULT_FALLBACK_MINUTES))
+        topic = self._topic(alarm)
         aws.cloudwatch.MetricAlarm(
             f"{self._name}-fall-back",
             alarm_description=(
@@ -374,10 +377,23 @@ class TrainingPool(pulumi.ComponentResource):
             threshold=0,
             # No machine, no metric: that is what should be.
             treat_missing_data="notBreaching",
-            alarm_actions=[alarm["topic_arn"]],
-            ok_actions=[alarm["topic_arn"]],
+            alarm_actions=[topic],
+            ok_actions=[topic],
             tags=self._tags,
             opts=self._options,
+        )
+
+    def _topic(self, alarm: PoolAlarm) -> pulumi.Input[str]:
+        if "topic_arn" in alarm:
+            return alarm["topic_arn"]
+        return alert_topic(
+            self,
+            f"{self._name}-alerts",
+            cloud=self._cloud,
+            kms_key_arn=self._key,
+            services=["cloudwatch.amazonaws.com"],
+            emails=alarm.get("emails", []),
+            tags=self._tags,
         )
 
 
@@ -401,9 +417,10 @@ def _check(name: str, args: TrainingPoolArgs) -> None:
         if "fallback_alarm" in args:
             alarm = args["fallback_alarm"]
             problems.between("fallbackAlarm.minutes", alarm.get("minutes"), 5, 1440, "minutes")
-            problems.matches(
-                "fallbackAlarm.runbookUrl", alarm["runbook_url"], _URL, "must be an address such as https://…"
-            )
+            if len(alarm.get("emails", [])) > 10:
+                problems.add(
+                    "fallbackAlarm.emails", alarm["emails"], "at most ten; subscribe others to the topic"
+                )
     problems.raise_if_any()
 
 

@@ -306,6 +306,12 @@ def _amounts(need: Need) -> Iterator[NeedProblem]:
             need.spot_share,
             "must be more than 0 and at most 1; without spot, set spot to false",
         )
+    if need.spot and need.instance_types and len(set(need.instance_types)) < SPOT_MINIMUM_TYPES:
+        yield NeedProblem(
+            "instance_types",
+            list(need.instance_types),
+            "must name three types or more with spot, or it has nowhere to go",
+        )
     if need.spot:
         yield from _contract(need.checkpoints)
 
@@ -357,10 +363,10 @@ def _fit(need: Need, kind: Accelerator, region: str, snapshot: Snapshot | None) 
     asked = f"{need.accelerators} x {need.accelerator}, " if kind.resource else ""
     if not types:
         yield NeedProblem(
-            "accelerator",
-            need.accelerator,
-            f"no machine in {region} has {asked}{need.vcpus} vCPUs and {need.memory_mib} MiB"
-            f"{' and EFA' if need.efa else ''} for a job; ask for less, or name other families",
+            "instance_types" if need.instance_types else "accelerator",
+            list(need.instance_types) or need.accelerator,
+            f"no machine of it in {region} has {asked}{need.vcpus} vCPUs and {need.memory_mib} MiB"
+            f"{' and EFA' if need.efa else ''} for a job; ask for less, or name others",
         )
         return
     for name in need.instance_types:

@@ -6,12 +6,14 @@ A part is a module of `stacks.parts`: a function that registers it, and one that
 import pulumi_aws as aws
 
 from stacks.parts.base import base_of, base_outputs
+from stacks.parts.compute import compute, compute_outputs
 from stacks.parts.costs import cost_guard, cost_outputs
 from stacks.parts.delivery import delivery_outputs, delivery_roles
 from stacks.parts.events import event_outputs, event_stream
 from stacks.parts.ladder import gateway_outputs, standby_endpoints
 from stacks.parts.loop import loop_outputs, model_loops
 from stacks.parts.monitoring import monitoring, monitoring_outputs
+from stacks.parts.network import network_of
 from stacks.parts.plan import Outputs, Plan, joined
 from stacks.parts.serving import endpoints, released_versions, serving_outputs
 from stacks.parts.training import training_outputs, training_pools
@@ -25,12 +27,14 @@ def deploy(settings: Settings, stack: str) -> Outputs:
     released = released_versions(stack)
     live = released.live
     base = base_of(plan)
-    pools = training_pools(plan, base)
+    network = network_of(plan, base)
+    pools = training_pools(plan, base, network)
     models = endpoints(plan, base, live)
     watch = monitoring(plan, base, pools, models, live)
     standby = standby_endpoints(plan, base, released, watch)
     events = event_stream(plan, base)
     loops = model_loops(plan, base, pools, models, watch)
+    cluster = compute(plan, base, network, watch)
     costs = cost_guard(plan, base)
     return joined(
         {
@@ -41,6 +45,7 @@ def deploy(settings: Settings, stack: str) -> Outputs:
         },
         base_outputs(plan, base),
         training_outputs(pools),
+        compute_outputs(plan, cluster),
         serving_outputs(base, models, live),
         monitoring_outputs(plan, pools, watch),
         gateway_outputs(plan, models, standby, live),

@@ -4,15 +4,16 @@ import itertools
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from pricing.accelerators import ACCELERATORS
+from pricing.needs import NeedError, plan_pool
 from stacks import stages
-from stacks.machines import ACCELERATORS, DEFAULT_MAX_VCPUS
+from stacks.pools import DEFAULT_MAX_VCPUS, DeclaredPool, declared_pools
 from stacks.problems import Problem, did_you_mean
 from stacks.schedules import schedule_problem
 
 if TYPE_CHECKING:
-    from stacks.settings import FeatureField, FeatureView, Model, Serving
+    from stacks.settings import FeatureField, FeatureView, Model, PoolSettings, Serving
 
-SPOT_MINIMUM_TYPES: Final = 3
 LADDER: Final = ("previous", "last-good", "default-answer")
 """What may answer in the live version's stead, from the better answer down."""
 ZONES: Final = 2
@@ -22,7 +23,7 @@ ERROR_METRICS: Final = ("mae", "rmse")
 
 
 def cross_problems(
-    namespace: str, parts: Mapping[str, Any], items: Mapping[str, Mapping[int, Any]]
+    namespace: str, parts: Mapping[str, Any], items: Mapping[str, Mapping[int, Any]], region: str
 ) -> Iterator[Problem]:
     """The problems between settings.
 
@@ -30,6 +31,7 @@ def cross_problems(
         namespace: What paths start with.
         parts: The settings that are right as a whole.
         items: The items of list settings that are right, by their place; also of lists that are not.
+        region: Where the stack will be, whose machines and prices pools are sized by.
     """
     views: Mapping[int, FeatureView] = items.get("feature_views", {})
     models: Mapping[int, Model] = items.get("models", {})
@@ -42,7 +44,10 @@ def cross_problems(
     for index, model in models.items():
         yield from _model(f"{namespace}:models[{index}]", model, list(views.values()) if complete else None)
     yield from _watched(namespace, parts, models)
-    yield from _room(namespace, parts, models)
+    too_large = list(_room(namespace, parts, models))
+    yield from too_large
+    if not too_large:
+        yield from _pools(namespace, parts, items, region)
     yield from _budgets(namespace, parts, models)
     yield from _stage(namespace, parts)
     yield from _capabilities(namespace, parts)
@@ -92,19 +97,6 @@ def _model(path: str, model: "Model", views: "list[FeatureView] | None") -> Iter
     if views is not None:
         yield from _features(path, model, views)
     training = model.training
-    if training.accelerator not in ACCELERATORS:
-        yield Problem(
-            f"{path}.training.accelerator",
-            training.accelerator,
-            f"must be one of {', '.join(ACCELERATORS)}{did_you_mean(training.accelerator, ACCELERATORS)}",
-        )
-    types = training.instance_types
-    if training.spot and types is not None and len(set(types)) < SPOT_MINIMUM_TYPES:
-        yield Problem(
-            f"{path}.training.instanceTypes",
-            types,
-            "must name three types or more with spot: true, or it has nowhere to go",
-        )
     if training.schedule is not None and (wrong := schedule_problem(training.schedule)):
         yield Problem(f"{path}.training.schedule", training.schedule, wrong)
     serving = model.serving
@@ -234,6 +226,74 @@ def _room(namespace: str, parts: Mapping[str, Any], models: "Mapping[int, Model]
             )
 
 
+def _pools(
+    namespace: str, parts: Mapping[str, Any], items: Mapping[str, Mapping[int, Any]], region: str
+) -> Iterator[Problem]:
+    """Every pool can be had: with the machines of the region, within its limits."""
+    limits: Mapping[int, PoolSettings] = items.get("pools", {})
+    yield from _twice(f"{namespace}:pools", {place: item.accelerator for place, item in limits.items()})
+    for place, item in limits.items():
+        if item.accelerator not in ACCELERATORS:
+            yield _no_accelerator(f"{namespace}:pools[{place}].accelerator", item.accelerator)
+    models: Mapping[int, Model] = items.get("models", {})
+    known = {index: model for index, model in models.items() if model.training.accelerator in ACCELERATORS}
+    for index in sorted(set(models) - set(known)):
+        path = f"{namespace}:models[{index}].training.accelerator"
+        yield _no_accelerator(path, models[index].training.accelerator)
+    told: set[str] = set()
+    for pool in declared_pools(known, limits.values(), parts.get("max_vcpus", DEFAULT_MAX_VCPUS)):
+        for problem in _sizing(namespace, pool, limits, region):
+            if str(problem) not in told:
+                told.add(str(problem))
+                yield problem
+
+
+def _no_accelerator(path: str, value: str) -> Problem:
+    return Problem(
+        path, value, f"must be one of {', '.join(ACCELERATORS)}{did_you_mean(value, ACCELERATORS)}"
+    )
+
+
+_OF_TRAINING: Final = {
+    "accelerator": "accelerator",
+    "accelerators": "gpus",
+    "instance_types": "instanceTypes",
+    "memory_mib": "memoryMib",
+    "vcpus": "vcpus",
+}
+_OF_POOL: Final = {
+    "families": "families",
+    "max_hourly_usd": "maxHourlyUsd",
+    "max_nodes": "maxNodes",
+    "min_nodes": "minNodes",
+    "spot_share": "spotShare",
+    "zones": "zones",
+}
+
+
+def _sizing(
+    namespace: str, pool: DeclaredPool, limits: "Mapping[int, PoolSettings]", region: str
+) -> Iterator[Problem]:
+    """What is wrong with a pool's need, at the settings that say it."""
+    try:
+        plan_pool(pool.need, region=region)
+    except NeedError as error:
+        limit = next(
+            (place for place, item in limits.items() if item.accelerator == pool.need.accelerator), None
+        )
+        training = f"{namespace}:models[{pool.models[0]}].training" if pool.models else f"{namespace}:models"
+        for found in error.problems:
+            if found.path == "region":
+                path = "aws:region"
+            elif found.path == "max_vcpus":
+                path = f"{namespace}:maxVcpus"
+            elif found.path in _OF_POOL and limit is not None:
+                path = f"{namespace}:pools[{limit}].{_OF_POOL[found.path]}"
+            else:
+                path = f"{training}.{_OF_TRAINING.get(found.path, 'accelerator')}"
+            yield Problem(path, found.value, found.remedy)
+
+
 def _budgets(namespace: str, parts: Mapping[str, Any], models: "Mapping[int, Model]") -> Iterator[Problem]:
     total = parts.get("monthly_budget_usd")
     if total is None:
@@ -274,6 +334,8 @@ def _capabilities(namespace: str, parts: Mapping[str, Any]) -> Iterator[Problem]
             yield Problem(path, on, f"is no capability{did_you_mean(name, stages.CAPABILITIES)}")
         elif on and not stages.CAPABILITIES[name].built:
             yield Problem(path, on, "is not there in this release; leave it out")
+        elif on and name == "quotas" and "cluster" not in _enabled(parts):
+            yield Problem(path, on, "needs the cluster: switch on cluster too")
         elif not on and not stages.CAPABILITIES[name].switchable:
             yield Problem(path, on, "cannot be switched off: the rest of the stack stands on it")
         elif not on and stage is not None and not _waived(parts, "M3", name):
@@ -324,6 +386,11 @@ def _zones(namespace: str, models: "Mapping[int, Model]") -> Iterator[Problem]:
                 f"must be at least {ZONES} where zone-failover is on, so that one zone may fail; "
                 "or serve it serverless",
             )
+
+
+def _enabled(parts: Mapping[str, Any]) -> frozenset[str]:
+    stage = parts.get("stage", stages.STAGE_NAMES[0])
+    return stages.enabled(stage, parts.get("capabilities", {}))
 
 
 def _data_loss(namespace: str, parts: Mapping[str, Any]) -> Iterator[Problem]:

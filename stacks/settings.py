@@ -18,7 +18,7 @@ from pydantic.alias_generators import to_camel
 from stacks import stages
 from stacks.cross_checks import LADDER, cross_problems
 from stacks.explain import explain
-from stacks.machines import DEFAULT_MAX_VCPUS
+from stacks.pools import DEFAULT_MAX_VCPUS, DEFAULT_REGION
 from stacks.problems import Problem, SettingsError, did_you_mean
 
 NAMESPACE: Final = "stagecraft"
@@ -322,6 +322,42 @@ class Delivery(_Section):
     ) = None
 
 
+class PoolSettings(_Section):
+    """How far the pool of an accelerator may grow, where the stack's maxVcpus is not what to say it by."""
+
+    accelerator: str
+    max_hourly_usd: Dollars | None = None
+    max_nodes: Annotated[int, Field(ge=1, le=1000)] | None = None
+    min_nodes: Annotated[int, Field(ge=0, le=1000)] = 0
+    families: list[str] = []
+    zones: list[str] = []
+    spot_share: Annotated[float, Field(gt=0, le=1)] | None = None
+    efa: bool = False
+
+
+class ClusterSettings(_Section):
+    """The cluster, where its defaults are not right."""
+
+    kubernetes_version: Annotated[
+        str, Field(pattern=r"^1\.\d{2}$", description="a minor version such as 1.36")
+    ] = "1.36"
+    admin_arns: list[
+        Annotated[
+            str,
+            Field(
+                pattern=r"^arn:aws[a-z-]*:iam::\d{12}:(role|user)/.+$",
+                description="the ARN of an IAM role or user",
+            ),
+        ]
+    ] = []
+    nat: Literal["single", "zonal"] = "single"
+    """`zonal`: a NAT gateway in each zone, so that one zone's failure stays its own."""
+    system_instance_type: Annotated[
+        str, Field(pattern=r"^[a-z0-9-]+\.[a-z0-9-]+$", description="a Graviton type such as t4g.medium")
+    ] = "t4g.medium"
+    system_nodes: Annotated[int, Field(ge=2, le=10)] = 2
+
+
 class Waiver(_Section):
     """An exception that someone answers for until a day."""
 
@@ -358,8 +394,10 @@ class Settings(_Section):
     ] = DEFAULT_RUNBOOKS
     capabilities: dict[str, bool] = {}
     max_vcpus: Annotated[int, Field(ge=1, le=10000)] = DEFAULT_MAX_VCPUS
+    pools: list[PoolSettings] = []
+    cluster: ClusterSettings = ClusterSettings()
     data_loss: Literal["allow", "refuse"] = "refuse"
-    disposable: list[Literal["lake", "features", "registry", "images"]] = []
+    disposable: list[Literal["lake", "features", "registry", "images", "cluster"]] = []
     waivers: list[Waiver] = []
     events: Events = Events()
     delivery: Delivery | None = None
@@ -456,7 +494,8 @@ def _parse(raw: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
             # The rebuilt annotation has the field's bounds, and not what it says of itself.
             problems.extend(explain(error, path, Annotated[annotation, field], value))
         items[name] = _valid_items(field.annotation, value)
-    problems.extend(cross_problems(NAMESPACE, parts, items))
+    region = str(raw.get("aws:region") or DEFAULT_REGION)
+    problems.extend(cross_problems(NAMESPACE, parts, items, region))
     return parts, problems
 
 

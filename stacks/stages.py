@@ -78,8 +78,8 @@ STAGES: Final = (
         "Does it pay?",
         200,
         (
-            Capability("cluster", "EKS with Karpenter pools"),
-            Capability("quotas", "Kueue quotas"),
+            Capability("cluster", "EKS with Karpenter pools", built=True),
+            Capability("quotas", "Kueue quotas", built=True),
             Capability("queue-autoscaling", "Autoscaling on queue depth"),
             Capability("progressive-release", "Canary and A/B release with metric gates", built=True),
             Capability("model-optimisation", "Quantised and distilled models"),

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import pulumi
+
 from stacks.labels import Tags, model_tags, tags_of
+from stacks.pools import DEFAULT_REGION, SizedPool, sized_pools
 from stacks.settings import Model, Settings
 
 Outputs = dict[str, Any]
@@ -22,6 +25,16 @@ class Plan:
     def tags(self) -> Tags:
         """What every resource of the stack carries."""
         return tags_of(self.settings, self.stack)
+
+    @cached_property
+    def region(self) -> str:
+        """Where the stack is, as its configuration says."""
+        return pulumi.Config("aws").get("region") or DEFAULT_REGION
+
+    @cached_property
+    def pools(self) -> list[SizedPool]:
+        """The training pools that follow from the models; the shared one first."""
+        return sized_pools(self.settings, self.region)
 
     def tags_of(self, model: Model) -> Tags:
         """What a model's own resources carry beside them, and in their place."""

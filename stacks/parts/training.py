@@ -6,42 +6,45 @@ import pulumi
 
 from components import BatchTrainingPool, Network
 from components.batch_training_pool import BatchTrainingPoolArgs, PoolJob
+from pricing.accelerators import ACCELERATORS
 from stacks.cross_checks import ERROR_METRICS
-from stacks.machines import ACCELERATORS
 from stacks.parts.base import Base
 from stacks.parts.plan import Outputs, Plan
+from stacks.pools import SHARED
 from stacks.settings import Model
 
 Pools = dict[str, BatchTrainingPool]
 """Job → the pool it runs in."""
 
 
-def training_pools(plan: Plan, base: Base) -> Pools:
-    """Registers network, pools and jobs. Models with the same machines share a pool."""
-    network = Network("network", {"kms_key_arn": base.lake.kms_key_arn, "tags": plan.tags})
-    jobs: dict[str, list[PoolJob]] = {"pool": [quality_job(plan, base)]}
-    machines: dict[str, tuple[list[str], bool]] = {"pool": (list(ACCELERATORS["none"].instance_types), True)}
-    for model in plan.settings.models:
-        name, types = pool_of(model)
-        jobs.setdefault(name, []).append(train_job(plan, model, base))
-        machines.setdefault(name, (types, model.training.spot))
+def training_pools(plan: Plan, base: Base, network: Network) -> Pools:
+    """Registers pools and jobs. Models with the same machines share a pool."""
     made: Pools = {}
-    for name, pool_jobs in jobs.items():
+    for sized in plan.pools:
+        jobs = [quality_job(plan, base)] if sized.name == SHARED else []
+        jobs += [train_job(plan, model, base) for model in sized.models]
+        vcpus = sized.batch_vcpus
         args: BatchTrainingPoolArgs = {
-            "jobs": pool_jobs,
-            "checkpoint_uri": pulumi.Output.format("s3://{0}/checkpoints/", base.lake.artifacts_bucket),
-            "instance_types": machines[name][0],
-            "spot": machines[name][1],
-            "max_vcpus": plan.settings.max_vcpus,
+            "jobs": jobs,
+            "checkpoint_uri": checkpoint_uri(base),
+            "instance_types": list(sized.plan.instance_types),
+            "spot": "spot" in vcpus,
+            "max_vcpus": vcpus.get("spot", vcpus["on-demand"]),
+            "fallback_vcpus": vcpus["on-demand"],
             "network": {"vpc_id": network.vpc_id, "subnet_ids": network.subnet_ids},
             "kms_key_arn": base.lake.kms_key_arn,
             "tags": plan.tags,
         }
         if base.image.repository_arns:
             args["repository_arns"] = list(base.image.repository_arns)
-        pool = BatchTrainingPool(name, args)
-        made.update({job["name"]: pool for job in pool_jobs})
+        pool = BatchTrainingPool(sized.name, args)
+        made.update({job["name"]: pool for job in jobs})
     return made
+
+
+def checkpoint_uri(base: Base) -> pulumi.Output[str]:
+    """Where jobs keep their work."""
+    return pulumi.Output.format("s3://{0}/checkpoints/", base.lake.artifacts_bucket)
 
 
 def training_outputs(pools: Pools) -> Outputs:
@@ -118,13 +121,3 @@ def evaluation_of(model: Model) -> dict[str, str]:
     if bias:
         told["STAGECRAFT_MODEL_GROUP_BY"] = bias.attribute
     return told
-
-
-def pool_of(model: Model) -> tuple[str, list[str]]:
-    """The name and instance types of the pool that a model trains in."""
-    training = model.training
-    if training.instance_types is not None or not training.spot:
-        types = training.instance_types or list(ACCELERATORS[training.accelerator].instance_types)
-        return f"pool-{model.name}", types
-    name = "pool" if training.accelerator == "none" else f"pool-{training.accelerator}"
-    return name, list(ACCELERATORS[training.accelerator].instance_types)

@@ -180,7 +180,12 @@ def test_text_and_yaml_mean_the_same(stack):
         (["stagecraft:capabilities"], {"mlflow": True}, "stagecraft:capabilities.mlflow", "is no capability"),
         (["stagecraft:capabilities"], {"budgets": False}, "stagecraft:capabilities.budgets", "waive"),
         (["stagecraft:capabilities"], {"data-lake": False}, "stagecraft:capabilities.data-lake", "cannot be"),
-        (["stagecraft:capabilities"], {"cluster": True}, "stagecraft:capabilities.cluster", "is not there"),
+        (
+            ["stagecraft:capabilities"],
+            {"degradation": True},
+            "stagecraft:capabilities.degradation",
+            "is not there",
+        ),
         (
             ["stagecraft:waivers"],
             [{"rule": "C1", "owner": "ml", "reason": "only for this week", "expires": "soon"}],
@@ -234,7 +239,54 @@ def test_an_empty_stack_is_told_what_it_needs():
 
 
 def test_other_namespaces_are_left_alone():
-    assert problems_of({**stack_file("dev"), "aws:region": 7, "other:stage": "x"}) == []
+    assert problems_of({**stack_file("dev"), "aws:profile": 7, "other:stage": "x"}) == []
+
+
+POOLS = "stagecraft:pools"
+
+
+@pytest.mark.parametrize(
+    ("changes", "where", "says"),
+    [
+        ({"aws:region": "mars-1"}, "aws:region", "no known prices: one of"),
+        ({"stagecraft:maxVcpus": 4}, "stagecraft:maxVcpus", "too little for 2 x m6a.xlarge"),
+        (
+            {POOLS: [{"accelerator": "none", "maxHourlyUsd": 0.1}]},
+            f"{POOLS}[0].maxHourlyUsd",
+            "may cost $0.40 an hour",
+        ),
+        (
+            {POOLS: [{"accelerator": "none", "families": ["g5"], "maxNodes": 3}]},
+            f"{POOLS}[0].families",
+            "accelerators a CPU pool pays for",
+        ),
+        (
+            {POOLS: [{"accelerator": "none", "zones": ["us-east-1z"], "maxNodes": 3}]},
+            f"{POOLS}[0].zones",
+            "is no zone of us-east-1",
+        ),
+        (
+            {POOLS: [{"accelerator": "none", "minNodes": 4, "maxNodes": 3}]},
+            f"{POOLS}[0].minNodes",
+            "from 0 to max_nodes (3)",
+        ),
+        ({POOLS: [{"accelerator": "l44"}]}, f"{POOLS}[0].accelerator", "did you mean"),
+        (
+            {"stagecraft:capabilities": {"quotas": True}},
+            "stagecraft:capabilities.quotas",
+            "switch on cluster too",
+        ),
+        (
+            {"stagecraft:cluster": {"adminArns": ["ann"]}},
+            "stagecraft:cluster.adminArns[0]",
+            "the ARN of an IAM role or user",
+        ),
+    ],
+)
+def test_a_need_that_no_pool_can_meet_is_one_clear_problem(changes, where, says):
+    (problem,) = problems_of({**stack_file("dev"), **changes})
+    assert problem.path == where
+    assert says in problem.remedy
 
 
 WAIVER = {

@@ -67,10 +67,10 @@ class Cluster(Adapter):
                     "nobody could reach it",
                 )
         encryption = inputs.get("encryptionConfig")
-        if isinstance(encryption, dict) and encryption.get("resources") not in (None, ["secrets"]):
-            problems.add(
-                "encryptionConfig.resources", f"{encryption['resources']!r}", "only [secrets] can be"
-            )
+        resources = encryption.get("resources") if isinstance(encryption, dict) else None
+        for place, resource in enumerate(_listed(resources)):
+            if isinstance(resource, str) and resource != "secrets":
+                problems.add(f"encryptionConfig.resources[{place}]", f"{resource!r}", "only secrets can be")
 
     def create(self, op: Operation, inputs: State) -> State | None:
         """Makes it, and waits until it answers."""
