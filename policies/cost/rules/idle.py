@@ -18,6 +18,7 @@ DOMAIN: Final = "aws:sagemaker:Domain"
 SCALING_TARGET: Final = "aws:appautoscaling:Target"
 SCHEDULED_ACTION: Final = "aws:appautoscaling:ScheduledAction"
 JOB: Final = "kubernetes:Job"
+CLUSTER: Final = "aws:eks:Cluster"
 NAT: Final = "aws:ec2:NatGateway"
 VPC_ENDPOINT: Final = "aws:ec2:VpcEndpoint"
 
@@ -153,14 +154,14 @@ def _to_nothing(target: Resource) -> bool:
     )
 )
 def network_fits_stage(stack: Stack, settings: Settings) -> Findings:
-    """Each bills by the hour, used or not; at `validate` nothing should."""
+    """Each bills by the hour, used or not; at `validate` nothing should, but what a cluster stands on."""
     gateways = stack.of(NAT)
     interfaces = [
         item
         for item in stack.of(VPC_ENDPOINT)
         if _known_text(item, "vpcEndpointType", "Gateway").lower() == "interface"
     ]
-    if not settings.reached("stabilise"):
+    if not settings.reached("stabilise") and not stack.has(CLUSTER):
         for item in (*gateways, *interfaces):
             yield Finding("it bills by the hour, at a stage where nothing should", item)
     elif not settings.is_prod:

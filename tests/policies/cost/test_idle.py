@@ -22,6 +22,7 @@ LIFECYCLE = "aws:sagemaker/notebookInstanceLifecycleConfiguration:NotebookInstan
 DOMAIN = "aws:sagemaker/domain:Domain"
 TARGET = "aws:appautoscaling/target:Target"
 ACTION = "aws:appautoscaling/scheduledAction:ScheduledAction"
+EKS = "aws:eks/cluster:Cluster"
 NAT = "aws:ec2/natGateway:NatGateway"
 VPC_ENDPOINT = "aws:ec2/vpcEndpoint:VpcEndpoint"
 
@@ -110,6 +111,7 @@ CASES = [
     missing("C10", "stands", configuration(REALTIME), environment="staging"),
     open_question("C10", "unknown", resource(CONFIGURATION, productionVariants=UNKNOWN), environment="dev"),
     passes("C17", "one outside production", resource(NAT), environment="dev"),
+    passes("C17", "what a cluster stands on", resource(NAT), resource(EKS), stage="validate"),
     passes("C17", "several in production", resource(NAT, "a"), resource(NAT, "b")),
     passes("C17", "a gateway endpoint", resource(VPC_ENDPOINT, vpcEndpointType="Gateway"), stage="validate"),
     passes("C17", "AWS's default is a gateway", resource(VPC_ENDPOINT), stage="validate"),
