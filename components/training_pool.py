@@ -166,6 +166,8 @@ class TrainingPool(pulumi.ComponentResource):
     """Job → ARN of its role."""
     job_templates: pulumi.Output[dict[str, str]]
     """Job → the Kubernetes Job that runs it, as JSON: `kubectl create -f -` starts one."""
+    job_config_maps: pulumi.Output[dict[str, str]]
+    """Job → the ConfigMap of the namespace that holds the same, under `job.json`."""
 
     def __init__(self, name: str, args: TrainingPoolArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("stagecraft:index:TrainingPool", name, args, opts)
@@ -196,6 +198,7 @@ class TrainingPool(pulumi.ComponentResource):
         roles = {queue["name"]: self._role(queue) for queue in args["queues"]}
         self.job_role_arns = by_name(roles)
         self.job_templates = by_name({queue["name"]: self._job(queue) for queue in args["queues"]})
+        self.job_config_maps = by_name({queue["name"]: _job_map(queue) for queue in args["queues"]})
         self._fallback_alarm()
         self.register_outputs(declared_outputs(self))
 
@@ -336,7 +339,7 @@ class TrainingPool(pulumi.ComponentResource):
                 **known,
             )
         )
-        self._objects.config_map(f"{name}-job", namespace, f"{queue['name']}-job", {"job.json": job})
+        self._objects.config_map(f"{name}-job", namespace, _job_map(queue), {"job.json": job})
         return job
 
     def _contract_of(self, queue: PoolQueue) -> dict[str, pulumi.Input[str]]:
@@ -395,6 +398,10 @@ class TrainingPool(pulumi.ComponentResource):
             emails=alarm.get("emails", []),
             tags=self._tags,
         )
+
+
+def _job_map(queue: PoolQueue) -> str:
+    return f"{queue['name']}-job"
 
 
 def _capacity(args: Any, kind: str) -> pool_objects.Request:

@@ -61,7 +61,7 @@ def compute_outputs(plan: Plan, made: Compute | None) -> Outputs:
             sized.name: {
                 "nodePools": made.pools[sized.name].node_pools,
                 "localQueues": made.pools[sized.name].local_queues,
-                "jobTemplates": made.pools[sized.name].job_templates,
+                "jobTemplates": made.pools[sized.name].job_config_maps,
                 "instanceTypes": list(sized.plan.instance_types),
                 "expectedMonthlyUsd": round(float(sized.plan.expected_monthly), 2),
                 "worstMonthlyUsd": round(float(sized.plan.worst_monthly), 2),
