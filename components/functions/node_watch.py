@@ -32,7 +32,7 @@ def handler(_event: Any, _context: Any) -> dict[str, int]:
         if tag["Key"] == NODE_POOL_TAG
     )
     # CloudWatch takes a thousand values at once; a cluster has a handful of pools.
-    data = [
+    data: list[Any] = [
         {
             "MetricName": "PoolNodes",
             "Dimensions": [{"Name": "Cluster", "Value": cluster}, {"Name": "NodePool", "Value": pool}],

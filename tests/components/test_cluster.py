@@ -254,3 +254,29 @@ def test_a_dual_stack_network_stands_beside_the_one_that_was_there(nat, count):
     assert not any(each.inputs.get("mapPublicIpOnLaunch") for each in dual.of("Subnet"))
     interfaces = [each for each in dual.of("VpcEndpoint") if each.inputs["vpcEndpointType"] == "Interface"]
     assert [each.name for each in interfaces] == ["it-ecr-api", "it-sts"]
+
+
+def test_the_watch_counts_each_pools_machines(monkeypatch):
+    import boto3
+    from moto import mock_aws
+
+    from components.functions.node_watch import handler
+
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("STAGECRAFT_CLUSTER", "c")
+    monkeypatch.setenv("STAGECRAFT_METRIC_NAMESPACE", "Stagecraft")
+    with mock_aws():
+        ec2 = boto3.client("ec2")
+        owned = {"Key": "kubernetes.io/cluster/c", "Value": "owned"}
+        for pool, count in (("it-spot", 2), ("it-on-demand", 1)):
+            tags = [owned, {"Key": "karpenter.sh/nodepool", "Value": pool}]
+            ec2.run_instances(
+                ImageId="ami-12345678",
+                MinCount=count,
+                MaxCount=count,
+                TagSpecifications=[{"ResourceType": "instance", "Tags": tags}],
+            )
+        ec2.run_instances(ImageId="ami-12345678", MinCount=1, MaxCount=1)
+        assert handler({}, None) == {"it-spot": 2, "it-on-demand": 1}
+        told = boto3.client("cloudwatch").list_metrics(Namespace="Stagecraft")["Metrics"]
+    assert {item["Dimensions"][1]["Value"] for item in told} == {"it-spot", "it-on-demand"}
