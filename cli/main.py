@@ -25,6 +25,13 @@ loop_app = typer.Typer(
     help="A model's loop in the twin: retrain, review, release or roll back.", no_args_is_help=True
 )
 app.add_typer(loop_app, name="loop")
+cluster_app = typer.Typer(
+    help="The twin's Kubernetes cluster: a real control plane, the real Karpenter, nodes that are played.",
+    no_args_is_help=True,
+)
+app.add_typer(cluster_app, name="cluster")
+simulate_app = typer.Typer(help="Try a design out before it costs money.", no_args_is_help=True)
+app.add_typer(simulate_app, name="simulate")
 
 StackOption = Annotated[str, typer.Option("--stack", "-s", help="Stack to work on.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on stdout instead of a drawing.")]
@@ -310,6 +317,69 @@ def cloud(stack: StackOption = "local") -> None:
     from cli import clouds
 
     clouds.serve(_workspace(stack))
+
+
+@cluster_app.command("up")
+def cluster_up(stack: StackOption = "local") -> None:
+    """Start the stack's cluster and wait until it is ready; built with Go at the first time.
+
+    Exit code 0: ready; 1: it does not come up, or there is no Go to build it with.
+    """
+    from cli import clustering
+
+    clustering.up(_workspace(stack))
+
+
+@cluster_app.command("down")
+def cluster_down(stack: StackOption = "local") -> None:
+    """End every process of the stack's cluster and remove its files; what was built is kept."""
+    from cli import clustering
+
+    clustering.down(_workspace(stack))
+
+
+@cluster_app.command("status")
+def cluster_status(stack: StackOption = "local", as_json: JsonOption = False) -> None:
+    """Tell how the stack's cluster is. Exit code 0: all of it works; 1: it does not, or there is none."""
+    from cli import clustering
+
+    clustering.status(_workspace(stack), as_json=as_json)
+
+
+@simulate_app.command("pools")
+def simulate_pools(
+    *,
+    trace: Annotated[Path, typer.Option("--trace", help="The load: jobs and serving, JSON or CSV.")],
+    stack: StackOption = "local",
+    pools: Annotated[
+        Path | None, typer.Option("--pools", help="NodePools and node classes (YAML), for the stack's own.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of spot's shortages and interruptions.")] = 1,
+    speed: Annotated[
+        float, typer.Option("--speed", min=1, max=600, help="Simulated seconds in a second.")
+    ] = 120,
+    spot_missing: Annotated[
+        float | None,
+        typer.Option(
+            "--spot-missing",
+            min=0,
+            max=100,
+            help="Percent of the time without spot; default: the price snapshot's.",
+        ),
+    ] = None,
+    json_out: Annotated[Path | None, typer.Option("--json", help="Write the report here, as JSON.")] = None,
+    plot_out: Annotated[
+        Path | None, typer.Option("--plot", help="Draw nodes over time here, as SVG.")
+    ] = None,
+) -> None:
+    """Replay a load on a stack's pools: real scheduler, real Karpenter, spot that comes and goes.
+
+    Exit code 0; 1: it could not be run to its end; 2: the trace or the pools are wrong.
+    """
+    from cli import simulating
+
+    asked = simulating.Asked(trace, pools, seed, speed, spot_missing, json_out, plot_out)
+    simulating.simulate_pools(_workspace(stack), asked)
 
 
 @stack_app.command("export")

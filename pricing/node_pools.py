@@ -133,6 +133,12 @@ _LABELS: Final[Mapping[str, Callable[[InstanceType], str | None]]] = {
 }
 
 
+def labels_of(item: InstanceType) -> dict[str, str]:
+    """The labels under `karpenter.k8s.aws/` that Karpenter gives a node of this type, as far as modelled."""
+    values = {f"{_EC2}{name}": value(item) for name, value in _LABELS.items()}
+    return {key: value for key, value in values.items() if value is not None}
+
+
 def _label(item: InstanceType, key: str) -> str | None:
     """The value of a node label that Karpenter would give an instance of this type."""
     return item.name if key == "node.kubernetes.io/instance-type" else _LABELS[key.removeprefix(_EC2)](item)

@@ -70,6 +70,11 @@ class StackFiles:
         """The objects of clusters that no server keeps."""
         return self.folder / "kubernetes"
 
+    @property
+    def cluster(self) -> Path:
+        """The stack's own Kubernetes cluster, where there is one."""
+        return self.folder / "cluster"
+
 
 def find_home(checkout: Path) -> Path:
     """Where stacks are kept: `STAGECRAFT_HOME`, else `.stagecraft` in the checkout."""
