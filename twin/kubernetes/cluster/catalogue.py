@@ -21,8 +21,11 @@ _CPU_RESERVED: Final = ((1, 60), (2, 10), (4, 5))
 
 
 def instance_types(region: str) -> list[dict[str, Any]]:
-    """Every instance type with a known price in the region, by name, in the order of the names."""
-    return [_described(item) for _, item in sorted(catalogue(region).items())]
+    """Every instance type with a known price in the region, in the order of their names.
+
+    Without bare metal: Karpenter buys it only where a pool names it, and a simulated cloud cannot tell.
+    """
+    return [_described(item) for _, item in sorted(catalogue(region).items()) if not item.bare_metal]
 
 
 def zones_of(region: str) -> list[str]:
