@@ -230,8 +230,8 @@ def _placed(trace: Trace, groups: Sequence[Group]) -> dict[str, Group]:
             placed[item.name] = group
             continue
         known = ", ".join(pool.name for each in groups for pool in each.pools)
-        stands = f"{item.pool!r} is no pool" if item.pool else "missing"
-        problems.append(f"{item.name}: its pool is {stands}; it must be one of {known}")
+        stands = repr(item.pool) if item.pool else "missing"
+        problems.append(f"{item.name}: pool is {stands}; it must be one of {known}")
     if problems:
         raise TraceError(problems)
     return placed
