@@ -149,7 +149,7 @@ def up(
                 record.processes[component.name] = start(
                     [str(binaries[component.program]), *component.arguments],
                     folder=files.folder,
-                    environment=environment_of(component),
+                    environment=environment_of(component, files),
                     log=files.log(component.name),
                 )
                 record.write(files.record)

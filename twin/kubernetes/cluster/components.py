@@ -86,9 +86,9 @@ def components(files: ClusterFiles, ports: Ports, *, speed: float) -> tuple[Comp
     )
 
 
-def environment_of(component: Component) -> dict[str, str]:
-    """All that a process sees of the environment: nothing that leads out of this machine."""
-    common = {"HOME": str(Path.home()), "PATH": os.environ.get("PATH", os.defpath), "TZ": "UTC"}
+def environment_of(component: Component, files: ClusterFiles) -> dict[str, str]:
+    """All that a process sees of the environment: no settings of the user's, nothing that leads elsewhere."""
+    common = {"HOME": str(files.folder), "PATH": os.environ.get("PATH", os.defpath), "TZ": "UTC"}
     return common | dict(component.environment)
 
 
