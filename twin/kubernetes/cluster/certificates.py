@@ -84,7 +84,9 @@ def create_all(folder: Path, server_addresses: list[str]) -> None:
     for name, (user, group) in CLIENTS.items():
         authority.client(folder, name, user, group)
     accounts = ec.generate_private_key(ec.SECP256R1())
-    write_private(folder / "accounts.key", _pem_of_key(accounts))
+    # Kubernetes reads the public half out of a private key in this older form only.
+    older = serialization.PrivateFormat.TraditionalOpenSSL
+    write_private(folder / "accounts.key", _pem_of_key(accounts, older))
     write_private(folder / "ca.crt", pem_of(authority.certificate))
 
 
@@ -93,10 +95,11 @@ def pem_of(certificate: x509.Certificate) -> bytes:
     return certificate.public_bytes(serialization.Encoding.PEM)
 
 
-def _pem_of_key(key: ec.EllipticCurvePrivateKey) -> bytes:
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
+def _pem_of_key(
+    key: ec.EllipticCurvePrivateKey,
+    form: serialization.PrivateFormat = serialization.PrivateFormat.PKCS8,
+) -> bytes:
+    return key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
 
 
 def _begin(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:

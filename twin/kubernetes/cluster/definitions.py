@@ -9,5 +9,4 @@ _FOLDER: Final = Path(__file__).parents[1] / "crds"
 
 def definitions() -> list[dict[str, Any]]:
     """The CustomResourceDefinitions, in the order of their names."""
-    documents = (json.loads(path.read_text()) for path in sorted(_FOLDER.glob("*.json")))
-    return [document for document in documents if document.get("kind") == "CustomResourceDefinition"]
+    return [json.loads(path.read_text()) for path in sorted(_FOLDER.glob("*.*.json"))]

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-SOCKET: Final = "etcd.sock"
-"""Relative to the folder, where every process runs: a whole path may be too long for a socket."""
+SOCKET: Final = "etcd.sock:0"
+"""Relative to the folder, where every process runs: a whole path may be too long. etcd wants a number."""
 
 
 @dataclass(frozen=True)

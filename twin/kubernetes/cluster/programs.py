@@ -44,12 +44,27 @@ class Program:
     @property
     def needs_go(self) -> tuple[int, ...]:
         """The least version of Go that its go.mod accepts."""
-        stated = re.search(r"^go (\S+)$", (self.sources / "go.mod").read_text(), re.MULTILINE)
+        stated = re.search(r"^go (\S+)$", self._requirements, re.MULTILINE)
         return _version(stated[1]) if stated else (1,)
+
+    @property
+    def linker_flags(self) -> str:
+        """What is linked in: no symbols, and the version that Kubernetes says it is, which its build sets."""
+        flags = ["-s", "-w"]
+        stated = re.search(r"k8s\.io/kubernetes v((\d+)\.(\d+)\.\d+)$", self._requirements, re.MULTILINE)
+        if stated is not None:
+            values = {"gitVersion": f"v{stated[1]}", "gitMajor": stated[2], "gitMinor": stated[3]}
+            flags += [f"-X k8s.io/component-base/version.{key}={value}" for key, value in values.items()]
+        return " ".join(flags)
+
+    @property
+    def _requirements(self) -> str:
+        return (self.sources / "go.mod").read_text()
 
     def fingerprint(self) -> str:
         """Changes whenever what would be built changes: sources, pinned versions, the machine's kind."""
-        digest = hashlib.sha256(f"{platform.system()} {platform.machine()} {self.package}\n".encode())
+        kind = f"{platform.system()} {platform.machine()} {self.package} {self.linker_flags}\n"
+        digest = hashlib.sha256(kind.encode())
         for path in sorted(self.sources.iterdir()):
             content = path.read_bytes()
             digest.update(f"{path.name} {len(content)}\n".encode() + content)
@@ -139,10 +154,10 @@ def _build(program: Program, target: Path, say: Callable[[str], None]) -> None:
     partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
     say(f"building {program.name} with Go, once; the result is kept in {target.parent}")
     started = time.monotonic()
-    command = ["go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", str(partial)]
+    command = ["go", "build", "-trimpath", "-buildvcs=false", "-o", str(partial)]
     try:
         done = subprocess.run(
-            [*command, program.package],
+            [*command, f"-ldflags={program.linker_flags}", program.package],
             cwd=program.sources,
             env=_build_environment(),
             stdin=subprocess.DEVNULL,
@@ -168,7 +183,6 @@ def _build(program: Program, target: Path, say: Callable[[str], None]) -> None:
 def _build_environment() -> dict[str, str]:
     """What the build may depend on is in the go.mod and go.sum, and not in the caller's settings."""
     return os.environ | {
-        "CGO_ENABLED": "0",
         "GOFLAGS": "-mod=readonly",
         "GOTOOLCHAIN": "local",
         "GOWORK": "off",

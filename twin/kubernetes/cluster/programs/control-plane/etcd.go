@@ -22,7 +22,7 @@ func newEtcdCommand() *cobra.Command {
 		},
 	}
 	command.Flags().StringVar(&directory, "data-dir", "", "folder of the data")
-	command.Flags().StringVar(&socket, "socket", "", "name of the socket to serve clients on, in the working directory: a path would soon be too long")
+	command.Flags().StringVar(&socket, "socket", "", "socket to serve clients on, as name:number, in the working directory")
 	_ = command.MarkFlagRequired("data-dir")
 	_ = command.MarkFlagRequired("socket")
 	return command
@@ -31,11 +31,11 @@ func newEtcdCommand() *cobra.Command {
 func serveEtcd(directory, socket string) error {
 	config := embed.NewConfig()
 	config.Dir = directory
-	config.LogLevel = "warn"
+	config.LogLevel = "error"
 	// The data lives as long as the cluster, which nobody needs back after a power cut.
 	config.UnsafeNoFsync = true
 	clients := url.URL{Scheme: "unix", Host: socket}
-	peers := url.URL{Scheme: "unix", Host: socket + ".peers"}
+	peers := url.URL{Scheme: "unix", Host: "peers." + socket}
 	config.ListenClientUrls, config.AdvertiseClientUrls = []url.URL{clients}, []url.URL{clients}
 	config.ListenPeerUrls, config.AdvertisePeerUrls = []url.URL{peers}, []url.URL{peers}
 	config.InitialCluster = config.InitialClusterFromName(config.Name)
