@@ -106,6 +106,7 @@ def _api_server(ports: Ports) -> Component:
             f"--service-cluster-ip-range={_SERVICE_NETWORK}",
             "--authorization-mode=RBAC",
             "--anonymous-auth=false",
+            "--allow-privileged=true",  # as EKS has it: namespaces decide, by Pod Security
             "--profiling=false",
             "--client-ca-file=certificates/ca.crt",
             "--tls-cert-file=certificates/apiserver.crt",

@@ -100,4 +100,4 @@ def write_private(path: Path, content: bytes) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Replaces a JSON file (which YAML readers take too) in one step; only its owner can read it."""
-    write_private(path, (json.dumps(value, indent=1) + "\n").encode())
+    write_private(path, (json.dumps(value) + "\n").encode())
