@@ -94,13 +94,24 @@ class Workspace:
             environment={
                 CLOUD_VARIABLE: cloud,
                 "STAGECRAFT_HOME": str(self.home),
-                KUBERNETES_VARIABLE: str(self.files.kubernetes),
-                # A plan, or a check, leaves a server alone: it is judged by schemas and records of its own.
-                **({KUBECONFIG_VARIABLE: ""} if self.thrown_away else {}),
+                **self._kubernetes(),
             },
             policy_packs=policy_packs() if packs else (),
             policy_config=self._policy_config(whole=whole) if packs else {},
         )
+
+    def _kubernetes(self) -> dict[str, str]:
+        """Where the stack's Kubernetes objects go: to its own cluster, where there is one."""
+        from twin.kubernetes.cluster.files import ClusterFiles
+
+        recorded = {KUBERNETES_VARIABLE: str(self.files.kubernetes)}
+        if self.thrown_away:
+            # A plan, or a check, leaves a server alone: it is judged by schemas and records of its own.
+            return recorded | {KUBECONFIG_VARIABLE: ""}
+        own = ClusterFiles(self.files.cluster).kubeconfig()
+        if own.exists() and not os.environ.get(KUBECONFIG_VARIABLE):
+            return recorded | {KUBECONFIG_VARIABLE: str(own)}
+        return recorded
 
     @contextmanager
     def cloud(self, *, scratch: bool = False) -> Iterator[str]:
