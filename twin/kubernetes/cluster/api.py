@@ -1,23 +1,17 @@
 """A small client of a Kubernetes API server on this machine."""
 
-import base64
-import http.client
-import json
-import socket
-import ssl
-import tempfile
 from collections.abc import Mapping
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final, Self
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
-from twin.loopback import require_loopback
+from twin.kubernetes.api_server import APPLY, ApiServer
+from twin.kubernetes.provider import kubeconfig
 
 MANAGER: Final = "stagecraft"
-_APPLY: Final = "application/apply-patch+yaml"
 _MERGE: Final = "application/merge-patch+json"
 _JSON: Final = "application/json"
-_SECONDS: Final = 30.0
 
 
 class ApiError(Exception):
@@ -30,20 +24,15 @@ class ApiError(Exception):
 
 
 class Api:
-    """One connection to an API server. Not for several threads at once.
+    """An API server, by its paths and whole objects.
 
     Everything is as strict as the server can be: unknown fields are refused, and what it warns of is kept in
     `warnings`.
     """
 
-    def __init__(self, kubeconfig: Path) -> None:
-        config = json.loads(kubeconfig.read_text())
-        cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
-        parts = urlsplit(cluster["server"])
-        require_loopback(parts.netloc)
-        self._context = _context(cluster, user)
-        self._host, self._port = str(parts.hostname), parts.port
-        self._connection: http.client.HTTPSConnection | None = None
+    def __init__(self, config: Path) -> None:
+        """Connects by a kubeconfig file. Raises ValueError for one of another machine's server."""
+        self._server = ApiServer(kubeconfig.parse(str(config)))
         self._paths: dict[tuple[str, str], tuple[str, bool]] = {}
         self.warnings: list[str] = []
 
@@ -54,10 +43,8 @@ class Api:
         self.close()
 
     def close(self) -> None:
-        """Closes the connection; the next call opens another."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        """Closes its connections."""
+        self._server.close()
 
     def get(self, path: str, **query: str) -> Any:
         """What lies at a path. Raises ApiError."""
@@ -71,7 +58,7 @@ class Api:
     def apply(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
         """Applies an object by server-side apply, validation `Strict`; returns it. Raises ApiError."""
         query = {"fieldManager": MANAGER, "fieldValidation": "Strict", "force": "true"}
-        applied: dict[str, Any] = self._call("PATCH", self.path_of(manifest), query, manifest, _APPLY)
+        applied: dict[str, Any] = self._call("PATCH", self.path_of(manifest), query, manifest, APPLY)
         return applied
 
     def create(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
@@ -92,7 +79,7 @@ class Api:
         try:
             self._call("DELETE", path, {}, body)
         except ApiError as error:
-            if error.status != http.HTTPStatus.NOT_FOUND:
+            if error.status != HTTPStatus.NOT_FOUND:
                 raise
 
     def post(self, path: str, body: Mapping[str, Any]) -> Any:
@@ -131,60 +118,8 @@ class Api:
         content_type: str = _JSON,
     ) -> Any:
         target = f"{path}?{urlencode(query)}" if query else path
-        payload = None if body is None else json.dumps(body).encode()
-        headers = {"Accept": _JSON, **({} if payload is None else {"Content-Type": content_type})}
-        for attempt in (1, 2):
-            connection = self._open()
-            try:
-                connection.request(method, target, payload, headers)
-                answer = connection.getresponse()
-                text = answer.read()
-                break
-            except (http.client.HTTPException, ConnectionError):
-                # A connection that was idle may have been closed meanwhile.
-                self.close()
-                if attempt == 2:
-                    raise
-            except TimeoutError:
-                self.close()
-                raise
-        self._keep_warnings(answer)
-        if answer.status >= 300:
-            raise _refusal(answer.status, text)
-        return json.loads(text) if answer.getheader("Content-Type", "").startswith(_JSON) else text.decode()
-
-    def _open(self) -> http.client.HTTPSConnection:
-        if self._connection is None:
-            self._connection = http.client.HTTPSConnection(
-                self._host, self._port, context=self._context, timeout=_SECONDS
-            )
-            self._connection.connect()
-            # Small requests, each waiting for its answer: collecting them would only cost time.
-            self._connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return self._connection
-
-    def _keep_warnings(self, answer: http.client.HTTPResponse) -> None:
-        for header in answer.headers.get_all("Warning") or ():
-            # 299 - "text"
-            self.warnings.append(header.partition('"')[2].rpartition('"')[0] or header)
-
-
-def _context(cluster: Mapping[str, str], user: Mapping[str, str]) -> ssl.SSLContext:
-    context = ssl.create_default_context(
-        cadata=base64.b64decode(cluster["certificate-authority-data"]).decode()
-    )
-    # `ssl` takes a client's key from a file only; this one lives for a moment, and only we can read it.
-    with tempfile.NamedTemporaryFile() as file:
-        for part in ("client-certificate-data", "client-key-data"):
-            file.write(base64.b64decode(user[part]))
-        file.flush()
-        context.load_cert_chain(file.name)
-    return context
-
-
-def _refusal(status: int, text: bytes) -> ApiError:
-    try:
-        told = json.loads(text)
-        return ApiError(status, str(told.get("reason", "")), str(told.get("message", told)))
-    except (ValueError, AttributeError):
-        return ApiError(status, "", text.decode(errors="replace")[:500])
+        status, answer, warnings = self._server.call(method, target, body, content_type)
+        self.warnings += warnings
+        if status >= HTTPStatus.MULTIPLE_CHOICES:
+            raise ApiError(status, str(answer.get("reason", "")), str(answer.get("message", answer)))
+        return answer

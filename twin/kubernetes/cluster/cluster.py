@@ -241,7 +241,7 @@ def _why_not_ready(files: ClusterFiles) -> str:
     try:
         with Api(files.kubeconfig()) as api:
             api.get("/readyz")
-    except (OSError, ValueError, KeyError, http.client.HTTPException, ApiError) as error:
+    except (OSError, ValueError, KeyError, ApiError) as error:
         return f"the API server does not answer: {error}"
     return ""
 

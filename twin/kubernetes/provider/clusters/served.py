@@ -1,21 +1,15 @@
 """A cluster with an API server on this machine: objects are applied by it, validated strictly."""
 
-import json
-import ssl
-import tempfile
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
-import urllib3
-
+from twin.kubernetes.api_server import APPLY, ApiServer
 from twin.kubernetes.provider.clusters import waiting
 from twin.kubernetes.provider.clusters.cluster import Apply, NotReadyError, Object, Place
 from twin.kubernetes.provider.kubeconfig import Access
 
-_CALL_SECONDS: Final = 60.0
 _FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 2.0
 _PROPAGATION: Final = "pulumi.com/deletionPropagationPolicy"
@@ -25,22 +19,11 @@ class ServedCluster:
     """Talks to a Kubernetes API server; any address but this machine's is refused."""
 
     def __init__(self, access: Access) -> None:
-        if not access.local:
-            raise ValueError(f"{access.server} is not on this machine: the twin talks to loopback only")
-        self._access = access
-        # Straight to the server: no proxy, no redirect elsewhere.
-        self._pool = urllib3.PoolManager(
-            maxsize=16,
-            block=False,
-            ssl_context=_ssl_context(access) if access.server.startswith("https:") else None,
-            retries=urllib3.Retry(total=4, redirect=0, backoff_factor=0.2, status_forcelist=(429, 503)),
-            timeout=urllib3.Timeout(connect=5, read=_CALL_SECONDS),
-            headers={"Authorization": f"Bearer {access.token}"} if access.token else None,
-        )
+        self._server = ApiServer(access)
 
     def get(self, place: Place) -> Object | None:
         """The object as the server has it; None if there is none."""
-        status, body, _ = self._call("GET", _path(place))
+        status, body, _ = self._server.call("GET", _path(place))
         if status == 404:
             return None
         _refuse_unless(status == 200, status, body, place)
@@ -61,8 +44,8 @@ class ServedCluster:
             "fieldValidation": "Strict",
             "force": "true" if how.force else "false",
         }
-        status, body, warnings = self._call(
-            "PATCH", f"{_path(place)}?{urlencode(query)}", manifest, "application/apply-patch+yaml"
+        status, body, warnings = self._server.call(
+            "PATCH", f"{_path(place)}?{urlencode(query)}", manifest, APPLY
         )
         _refuse_unless(status in (200, 201), status, body, place)
         return self._ready(place, body, how.seconds), warnings
@@ -74,7 +57,7 @@ class ServedCluster:
             return
         policy = (live["metadata"].get("annotations") or {}).get(_PROPAGATION, "foreground")
         options = {"propagationPolicy": policy[:1].upper() + policy[1:]}
-        status, body, _ = self._call("DELETE", _path(place), options)
+        status, body, _ = self._server.call("DELETE", _path(place), options)
         if status == 404:
             return
         _refuse_unless(status in (200, 202), status, body, place)
@@ -108,28 +91,6 @@ class ServedCluster:
                 raise NotReadyError(live, f"{place.kind.name} {place.id} was deleted while it was awaited")
             live = found
 
-    def _call(
-        self, method: str, path: str, content: Any = None, form: str = "application/json"
-    ) -> tuple[int, Any, list[str]]:
-        headers = dict(self._pool.headers)
-        if content is not None:
-            headers["Content-Type"] = form
-        try:
-            answer = self._pool.request(
-                method,
-                f"{self._access.server}{path}",
-                body=None if content is None else json.dumps(content).encode(),
-                headers=headers,
-            )
-        except urllib3.exceptions.HTTPError as error:
-            raise ValueError(f"the API server {self._access.server} does not answer: {error}") from error
-        try:
-            body = json.loads(answer.data) if answer.data else {}
-        except ValueError:
-            body = {"message": answer.data.decode(errors="replace")[:500]}
-        warnings = [text for each in answer.headers.getlist("Warning") if (text := _warning(each))]
-        return answer.status, body, warnings
-
 
 def _path(place: Place) -> str:
     root = "/apis" if place.kind.group else "/api"
@@ -157,21 +118,3 @@ def _refuse_unless(fine: bool, status: int, body: Any, place: Place) -> None:
             'with pulumi.com/patchForce: "true" to take them over'
         )
     raise ValueError(f"{what} was refused ({status}): {said}")
-
-
-def _warning(header: str) -> str:
-    """The text of `299 - "text"`."""
-    _, quote_mark, rest = header.partition('"')
-    return rest.rpartition('"')[0].replace('\\"', '"') if quote_mark else ""
-
-
-def _ssl_context(access: Access) -> ssl.SSLContext:
-    context = ssl.create_default_context(cadata=access.authority or None)
-    if access.certificate and access.key:
-        # The ssl module reads a client's certificate and key from files only.
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "client.pem"
-            path.touch(mode=0o600)
-            path.write_text(f"{access.certificate}\n{access.key}")
-            context.load_cert_chain(path)
-    return context
