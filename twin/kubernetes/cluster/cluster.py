@@ -217,8 +217,8 @@ def _define(api: Api) -> None:
 
 
 def _established(api: Api, definition: dict[str, Any]) -> bool:
-    conditions = api.get(api.path_of(definition)).get("status", {}).get("conditions", [])
-    return any(item["type"] == "Established" and item["status"] == "True" for item in conditions)
+    conditions = api.get(api.path_of(definition)).get("status", {}).get("conditions")
+    return any(item["type"] == "Established" and item["status"] == "True" for item in conditions or ())
 
 
 def _wait(files: ClusterFiles, record: _Record, name: str, ready: Callable[[], bool]) -> None:

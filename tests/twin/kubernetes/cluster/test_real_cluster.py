@@ -60,6 +60,8 @@ def connection(files: ClusterFiles) -> Iterator[Api]:
         for manifest in read_manifests(POOLS):
             api.apply(hurried(manifest, SPEED) if manifest["kind"] == "NodePool" else manifest)
         assert api.warnings == []
+        accounts = f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts"
+        eventually("the namespace has its service account", lambda: api.items(accounts))
         yield api
 
 
@@ -179,7 +181,7 @@ def test_neuron_devices_have_pools_and_a_taint_of_their_own(api):
 def test_what_is_not_restricted_is_refused(api):
     privileged = pod("privileged")
     privileged["spec"]["containers"][0]["securityContext"] = {"privileged": True}
-    assert "violates PodSecurity" in refusal(lambda: api.create(privileged))
+    assert 'violates PodSecurity "restricted' in refusal(lambda: api.create(privileged))
 
 
 def test_unknown_fields_and_wrong_node_classes_are_refused(api):
