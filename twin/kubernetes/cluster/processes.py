@@ -78,16 +78,20 @@ def _gone(process: Process, seconds: float) -> bool:
 
 def _started(pid: int) -> str | None:
     """When the process started, in the system's own words; None when there is none, or only its remains."""
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)  # takes the remains of a child of ours away
     if _PROC.joinpath("self", "stat").exists():
         try:
             fields = _PROC.joinpath(str(pid), "stat").read_text().rpartition(")")[2].split()
         except OSError:
             return None
-        return None if fields[0] in ("Z", "X") else fields[19]
+        return _buried(pid) if fields[0] in ("Z", "X") else fields[19]
     told = subprocess.run(
         ["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
     )
     state, _, started = told.stdout.strip().partition(" ")
-    return None if not state or state.startswith("Z") else started.strip()
+    return _buried(pid) if not state or state.startswith("Z") else started.strip()
+
+
+def _buried(pid: int) -> None:
+    """Takes the remains of a process away, if it was a child of ours."""
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
