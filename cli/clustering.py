@@ -71,7 +71,8 @@ def _show(stack: str, found: Status) -> None:
         console.print(f"stack {stack} has no cluster; `stagecraft cluster up --stack {stack}` starts one")
         return
     state = "[green]ready[/]" if found.well else "[bold red]not well[/]"
-    console.print(f"the cluster of stack {stack}: {state}, {found.server}, prices of {found.region}")
+    told = f"the cluster of stack {stack}: {state}, {found.server}, prices of {found.region}"
+    console.print(told, soft_wrap=True)
     for part in found.components:
         state = "running" if part.alive else "[bold red]ended[/]"
         console.print(f"  {part.name:<24} {state}  pid {part.pid}")

@@ -7,11 +7,23 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli_driver import Stagecraft
+from tests.cli_driver import LABELLED, Stagecraft, write_project
 from twin.kubernetes.cluster import programs
+from twin.kubernetes.cluster.api import Api
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples" / "simulation"
 TRACE, POOLS = str(EXAMPLES / "day.json"), str(EXAMPLES / "pools.yaml")
+PROGRAM = f"""
+import pathlib, pulumi_kubernetes as k8s, yaml
+
+level = {{"pod-security.kubernetes.io/enforce": "restricted"}}
+k8s.core.v1.Namespace("team", metadata={{"name": "team", "labels": level}})
+for item in yaml.safe_load_all(pathlib.Path({POOLS!r}).read_text()):
+    k8s.apiextensions.CustomResource(
+        item["metadata"]["name"] + "-" + item["kind"].lower(), api_version=item["apiVersion"], kind=item["kind"],
+        metadata=item["metadata"], spec=item["spec"],
+    )
+"""
 SHORT = {
     "jobs": [
         {"name": "a", "at": 0.0, "hours": 8.0, "gpus": 1, "workers": 2, "deadline": 10},
@@ -72,6 +84,28 @@ def test_a_trace_that_names_a_pool_that_is_not_there_is_refused(stagecraft, tmp_
     trace.write_text(json.dumps({"jobs": [{"name": "a", "at": 0, "hours": 1, "pool": "elsewhere"}]}))
     told = stagecraft.run("simulate", "pools", "--trace", str(trace), "--pools", POOLS, code=2).all
     assert "a: pool is 'elsewhere'; it must be one of training-spot, training-on-demand" in told
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(2700)
+def test_a_stacks_own_objects_are_deployed_to_its_cluster(stagecraft, tmp_path):
+    reason = programs.why_not()
+    if reason is not None:
+        pytest.skip(reason)
+    stagecraft.environment |= {"PATH": os.environ["PATH"]}
+    stagecraft.project = write_project(tmp_path / "project", PROGRAM, {"local": LABELLED})
+    stagecraft.run("cluster", "up", seconds=2600)
+    try:
+        folder = stagecraft.home / "local" / "cluster"
+        stagecraft.run("up", "--yes", "--json")
+        with Api(folder / "admin.kubeconfig") as api:
+            pool = api.get("/apis/karpenter.sh/v1/nodepools/training-spot")
+            assert pool["spec"]["weight"] == 50
+            assert api.get("/api/v1/namespaces/team")["status"]["phase"] == "Active"
+            stagecraft.run("destroy", "--yes", "--json")
+            assert api.items("/apis/karpenter.sh/v1/nodepools") == []
+    finally:
+        stagecraft.run("cluster", "down")
 
 
 @pytest.mark.slow

@@ -83,15 +83,21 @@ def _started(pid: int) -> str | None:
             fields = _PROC.joinpath(str(pid), "stat").read_text().rpartition(")")[2].split()
         except OSError:
             return None
-        return _buried(pid) if fields[0] in ("Z", "X") else fields[19]
+        if fields[0] not in ("Z", "X"):
+            return fields[19]
+        _bury(pid)
+        return None
     told = subprocess.run(
         ["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
     )
     state, _, started = told.stdout.strip().partition(" ")
-    return _buried(pid) if not state or state.startswith("Z") else started.strip()
+    if state and not state.startswith("Z"):
+        return started.strip()
+    _bury(pid)
+    return None
 
 
-def _buried(pid: int) -> None:
+def _bury(pid: int) -> None:
     """Takes the remains of a process away, if it was a child of ours."""
     with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)
