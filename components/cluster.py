@@ -144,7 +144,6 @@ class Cluster(pulumi.ComponentResource):
             cloud=self._cloud,
             cluster=cluster.name,
             kms_key_arn=self.kms_key_arn,
-            log_retention_days=self._log_days,
             tags=self._tags,
         )
         self.register_outputs(declared_outputs(self))

@@ -5,15 +5,15 @@ from typing import Final
 import pulumi
 import pulumi_aws as aws
 
-from components import iam, naming
+from components import iam
 from components.context import Cloud, Tags
-from components.functions import source
-from components.logs import log_group
+from components.dead_letters import dead_letter_queue
+from components.function_code import source
+from components.functions import FunctionSpec, invoked_by_rule, python_function
 
 METRIC_NAMESPACE: Final = "Stagecraft"
 METRIC: Final = "PoolNodes"
 PERIOD_SECONDS: Final = 300
-_RUNTIME: Final = "python3.13"
 
 
 def node_watch(
@@ -23,97 +23,48 @@ def node_watch(
     cloud: Cloud,
     cluster: pulumi.Output[str],
     kms_key_arn: pulumi.Input[str],
-    log_retention_days: int,
     tags: Tags,
 ) -> None:
     """A small function on a schedule."""
-    options = pulumi.ResourceOptions(parent=parent)
-    group = log_group(
+    failures = dead_letter_queue(
         parent,
-        f"{name}-logs",
-        naming.log_group_name(pulumi.get_stack(), name),
-        kms_key_arn=kms_key_arn,
-        retention_days=log_retention_days,
-        tags=tags,
-    )
-    failures = aws.sqs.Queue(
         f"{name}-failures",
-        kms_master_key_id=kms_key_arn,
-        message_retention_seconds=1209600,
-        tags=tags,
-        opts=options,
-    )
-    aws.sqs.QueuePolicy(
-        f"{name}-failures-policy",
-        queue_url=failures.url,
-        policy=failures.arn.apply(lambda arn: iam.document(iam.tls_only("sqs:*", [arn]))),
-        opts=options,
-    )
-    role = aws.iam.Role(
-        f"{name}-role",
-        description=f"What the function {name} may do: count machines, publish the count",
-        assume_role_policy=cloud.account.apply(
-            lambda account: iam.service_trust("lambda.amazonaws.com", account)
-        ),
-        tags=tags,
-        opts=options,
-    )
-    policy = aws.iam.RolePolicy(
-        f"{name}-policy",
-        role=role.id,
-        policy=pulumi.Output.all(logs=group.arn, failures=failures.arn, key=kms_key_arn).apply(
-            lambda known: function_policy(**known)
-        ),
-        opts=options,
-    )
-    function = aws.lambda_.Function(
-        name,
-        description="Publishes how many machines each node pool has",
-        runtime=_RUNTIME,
-        handler="node_watch.handler",
-        architectures=["arm64"],
-        code=pulumi.AssetArchive({"node_watch.py": pulumi.StringAsset(source("node_watch"))}),
-        role=role.arn,
-        timeout=60,
-        memory_size=128,
-        reserved_concurrent_executions=1,
+        cloud=cloud,
         kms_key_arn=kms_key_arn,
-        environment=aws.lambda_.FunctionEnvironmentArgs(
-            variables={
+        tags=tags,
+        services=["events.amazonaws.com"],
+    )
+    function = python_function(
+        parent,
+        name,
+        FunctionSpec(
+            description="Publishes how many machines each node pool has",
+            code=pulumi.AssetArchive({"node_watch.py": pulumi.StringAsset(source("node_watch"))}),
+            handler="node_watch.handler",
+            policy=counting_rights(),
+            environment={
                 "STAGECRAFT_CLUSTER": cluster,
                 "STAGECRAFT_METRIC_NAMESPACE": METRIC_NAMESPACE,
-            }
+            },
+            memory_mib=128,
         ),
-        dead_letter_config=aws.lambda_.FunctionDeadLetterConfigArgs(target_arn=failures.arn),
-        logging_config=aws.lambda_.FunctionLoggingConfigArgs(log_format="JSON", log_group=group.name),
+        cloud=cloud,
+        kms_key_arn=kms_key_arn,
+        dead_letters=failures,
         tags=tags,
-        opts=pulumi.ResourceOptions(parent=parent, depends_on=[policy]),
     )
     schedule = aws.cloudwatch.EventRule(
         f"{name}-schedule",
         description=f"Runs {name}",
         schedule_expression=f"rate({PERIOD_SECONDS // 60} minutes)",
         tags=tags,
-        opts=options,
+        opts=pulumi.ResourceOptions(parent=parent),
     )
-    allowed = aws.lambda_.Permission(
-        f"{name}-allowed",
-        action="lambda:InvokeFunction",
-        function=function.name,
-        principal="events.amazonaws.com",
-        source_arn=schedule.arn,
-        opts=options,
-    )
-    aws.cloudwatch.EventTarget(
-        f"{name}-target",
-        rule=schedule.name,
-        arn=function.arn,
-        opts=pulumi.ResourceOptions(parent=parent, depends_on=[allowed]),
-    )
+    invoked_by_rule(parent, name, rule=schedule, function=function, dead_letters=failures)
 
 
-def function_policy(*, logs: str, failures: str, key: str) -> str:
-    """What the function needs; counting and publishing take no resource."""
+def counting_rights() -> str:
+    """Neither counting nor publishing takes a resource."""
     return iam.document(
         iam.allow(["ec2:DescribeInstances"], ["*"]),
         iam.allow(
@@ -121,7 +72,4 @@ def function_policy(*, logs: str, failures: str, key: str) -> str:
             ["*"],
             conditions={"StringEquals": {"cloudwatch:namespace": METRIC_NAMESPACE}},
         ),
-        iam.allow(["logs:CreateLogStream", "logs:PutLogEvents"], [f"{logs}:*"]),
-        iam.allow(["sqs:SendMessage"], [failures]),
-        iam.allow(["kms:Decrypt", "kms:GenerateDataKey"], [key]),
     )

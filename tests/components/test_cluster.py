@@ -260,7 +260,7 @@ def test_the_watch_counts_each_pools_machines(monkeypatch):
     import boto3
     from moto import mock_aws
 
-    from components.functions.node_watch import handler
+    from components.function_code.node_watch import handler
 
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setenv("STAGECRAFT_CLUSTER", "c")
