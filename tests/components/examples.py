@@ -169,7 +169,7 @@ def example(name: str) -> dict[str, Any]:
             ],
             "fallback_alarm": {
                 "topic_arn": "arn:t",
-                "runbook_url": "https://runbooks.example.com/fall-back",
+                "runbook_url": "docs/runbooks/spot-fall-back.md",
             },
         },
     }
