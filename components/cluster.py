@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 KUBERNETES_VERSION: Final = "1.36"
 LOG_TYPES: Final = ("api", "audit", "authenticator", "controllerManager", "scheduler")
 DEFAULT_LOG_DAYS: Final = 30
-DEFAULT_SYSTEM_TYPES: Final = ("t4g.medium",)
-"""Graviton; two of them carry the operators."""
+DEFAULT_SYSTEM_TYPES: Final = ("t4g.small",)
+"""Graviton; two hold what the operators ask for, 2.4 of 2.9 GiB. Hundreds of nodes want larger ones."""
 DEFAULT_SYSTEM_NODES: Final = 2
 SYSTEM_DISK_GIB: Final = 20
 SYSTEM_LABEL: Final = "stagecraft.dev/nodes"
@@ -47,7 +47,7 @@ class SystemNodes(TypedDict):
     """The few machines that are always there, for the operators."""
 
     instance_types: NotRequired[list[str]]
-    """Graviton instance types. Default: t4g.medium."""
+    """Graviton instance types. Default: t4g.small."""
     nodes: NotRequired[int]
     """How many; from 2, so that one may fail, to 10. Default: 2."""
 
@@ -63,7 +63,7 @@ class ClusterArgs(TypedDict):
     """Namespaces for workloads: Pod Security `restricted`, network closed but for names and HTTPS out.
     Default: training."""
     system_nodes: NotRequired[SystemNodes]
-    """Machines for the operators. Default: two t4g.medium."""
+    """Machines for the operators. Default: two t4g.small."""
     network: NotRequired[ClusterNetwork]
     """Where it lies. Default: a Network is made, dual-stack with one NAT gateway."""
     log_retention_days: NotRequired[int]

@@ -353,8 +353,8 @@ class ClusterSettings(_Section):
     nat: Literal["single", "zonal"] = "single"
     """`zonal`: a NAT gateway in each zone, so that one zone's failure stays its own."""
     system_instance_type: Annotated[
-        str, Field(pattern=r"^[a-z0-9-]+\.[a-z0-9-]+$", description="a Graviton type such as t4g.medium")
-    ] = "t4g.medium"
+        str, Field(pattern=r"^[a-z0-9-]+\.[a-z0-9-]+$", description="a Graviton type such as t4g.small")
+    ] = "t4g.small"
     system_nodes: Annotated[int, Field(ge=2, le=10)] = 2
 
 
