@@ -13,6 +13,7 @@ from components.model_loop import ModelLoop, ModelLoopArgs
 from components.model_registry import ModelRegistry, ModelRegistryArgs
 from components.monitoring import Monitoring, MonitoringArgs
 from components.network import Network, NetworkArgs
+from components.serving_cluster import ServingCluster, ServingClusterArgs
 from components.training_pool import TrainingPool, TrainingPoolArgs
 
 COMPONENTS = (
@@ -29,6 +30,7 @@ COMPONENTS = (
     ModelRegistry,
     Monitoring,
     Network,
+    ServingCluster,
     TrainingPool,
 )
 """Every component of the package, by name."""
@@ -61,6 +63,8 @@ __all__ = [
     "MonitoringArgs",
     "Network",
     "NetworkArgs",
+    "ServingCluster",
+    "ServingClusterArgs",
     "TrainingPool",
     "TrainingPoolArgs",
 ]

@@ -1,5 +1,6 @@
 """A cluster's own objects: the provider they go through, and the shapes that several components make."""
 
+import importlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -13,6 +14,13 @@ DOMAIN: Final = "stagecraft.dev"
 """Prefix of our labels, annotations and taints."""
 _DNS_PORTS: Final = (("UDP", 53), ("TCP", 53))
 _HTTPS: Final = ("TCP", 443)
+_BUILT_IN: Final = {
+    "Deployment": "apps.v1",
+    "HorizontalPodAutoscaler": "autoscaling.v2",
+    "PodDisruptionBudget": "policy.v1",
+    "Service": "core.v1",
+}
+"""Kind → the module of pulumi-kubernetes that has it, of kinds that are metadata and a spec."""
 _POD_IDENTITY: Final = ("169.254.170.23/32", 80)
 """Where the Pod Identity agent of a pod's node hands out credentials."""
 
@@ -90,6 +98,36 @@ class Objects:
             kind=kind,
             metadata=dict(metadata),
             spec=spec,
+            opts=self._options,
+        )
+
+    def built_in(
+        self,
+        name: str,
+        kind: str,
+        metadata: Mapping[str, Any],
+        spec: pulumi.Input[Mapping[str, Any]],
+        after: Sequence[pulumi.Resource] = (),
+    ) -> pulumi.Resource:
+        """An object of one of Kubernetes' own kinds, which is metadata and a spec.
+
+        Raises:
+            KeyError: it is no such kind, or one that nothing here has needed so far.
+        """
+        module = importlib.import_module(f"pulumi_kubernetes.{_BUILT_IN[kind]}")
+        options = pulumi.ResourceOptions.merge(self._options, pulumi.ResourceOptions(depends_on=list(after)))
+        made: pulumi.Resource = getattr(module, kind)(name, metadata=dict(metadata), spec=spec, opts=options)
+        return made
+
+    def priority_class(self, name: str, physical: str, value: int, description: str) -> pulumi.Resource:
+        """How much pods matter beside others."""
+        from pulumi_kubernetes.scheduling.v1 import PriorityClass
+
+        return PriorityClass(
+            name,
+            metadata={"name": physical},
+            value=value,
+            description=description,
             opts=self._options,
         )
 

@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "serve": ("serve", "answer predictions over HTTP, as SageMaker asks for them"),
     "gateway": ("gateway.server", "answer predictions down a ladder, in front of the models' endpoints"),
     "gate": ("gate.command", "judge a canary: promote, wait or roll back"),
+    "fetch-model": ("fetch_model", "put an approved version's files where a server looks for them"),
     "predict": ("predict", "ask an endpoint about an entity's current features"),
     "feedback": ("feedback", "take what became of predictions: labels, conversions, revenue"),
     "watch": ("watch", "all that watches a live model: drift, accuracy, kpis, explain, bias"),

@@ -72,6 +72,8 @@ class Registered:
     properties: dict[str, str]
     created: datetime.datetime
     description: str
+    artifact_uri: str
+    """Where its archive is; empty if it names none."""
 
 
 def register(clients: Clients, version: Version, lineage_table: str) -> str:
@@ -198,7 +200,13 @@ def describe(clients: Clients, arn: str) -> Registered:
         properties=properties,
         created=package["CreationTime"],
         description=package.get("ApprovalDescription", ""),
+        artifact_uri=_artifact_uri(package),
     )
+
+
+def _artifact_uri(package: Mapping[str, Any]) -> str:
+    containers = (package.get("InferenceSpecification") or {}).get("Containers") or [{}]
+    return str(containers[0].get("ModelDataUrl") or "")
 
 
 def _numbers(properties: Mapping[str, str], prefix: str) -> dict[str, float]:

@@ -10,7 +10,8 @@ import json
 import os
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,7 +23,7 @@ import numpy as np
 from platform_jobs import artifact, settings
 from platform_jobs.artifact import LoadedModel
 from platform_jobs.encoding import Feature, ProblemsError, encode_instances
-from platform_jobs.errors import Interrupted
+from platform_jobs.errors import Interrupted, JobError, SettingsError
 from platform_jobs.log import event
 from platform_jobs.settings import Env
 
@@ -30,6 +31,8 @@ LARGEST_BODY: Final = 6 * 1024 * 1024
 """What SageMaker hands to an endpoint at most."""
 MOST_INSTANCES: Final = 10_000
 IDLE_SECONDS: Final = 75
+_PATHS: Final = "GET /ping, GET /metrics and POST /invocations"
+_METRICS: Final = "text/plain; version=0.0.4"
 _JSON: Final = "application/json"
 _CSV: Final = "text/csv"
 
@@ -42,8 +45,29 @@ class ServeSettings:
     model_dir: Annotated[Path, Env("SM_MODEL_DIR", Path)] = Path("/opt/ml/model")
     host: Annotated[str, Env("STAGECRAFT_BIND_HOST")] = "127.0.0.1"
     """The image sets this to all interfaces, of which a container has one."""
-    model_digest: Annotated[str, Env("STAGECRAFT_MODEL_DIGEST")]
+    model_digest: Annotated[str | None, Env("STAGECRAFT_MODEL_DIGEST")] = None
     """Digest of the model that the registered version names; another one is not loaded."""
+    digest_file: Annotated[Path | None, Env("STAGECRAFT_MODEL_DIGEST_FILE", Path)] = None
+    """Where `fetch-model` has written it, in a cluster."""
+
+    @property
+    def expected_digest(self) -> str:
+        """Which model it must be.
+
+        Raises:
+            SettingsError: nothing says.
+            JobError: reason `no-model`, if the file that says is not there.
+        """
+        if self.model_digest is not None:
+            return self.model_digest
+        if self.digest_file is None:
+            raise SettingsError(["STAGECRAFT_MODEL_DIGEST is not set"])
+        try:
+            return self.digest_file.read_text(encoding="ascii").strip()
+        except (OSError, UnicodeDecodeError):
+            raise JobError(
+                "no-model", f"{self.digest_file} cannot be read: run `fetch-model` first"
+            ) from None
 
 
 class BadRequestError(Exception):
@@ -179,18 +203,25 @@ class _Handler(BaseHTTPRequestHandler):
     server: "PredictionServer"
 
     def do_GET(self) -> None:
-        """The health check."""
-        if self.path.partition("?")[0] == "/ping":
+        """The health check, and what a cluster scales by."""
+        path = self.path.partition("?")[0]
+        if path == "/ping":
             self._answer(HTTPStatus.OK, {"status": "healthy"})
+        elif path == "/metrics":
+            self._send(HTTPStatus.OK, self.server.metrics().encode(), _METRICS)
         else:
-            self._answer(HTTPStatus.NOT_FOUND, _error("there is only GET /ping and POST /invocations"))
+            self._answer(HTTPStatus.NOT_FOUND, _error(f"there is only {_PATHS}"))
 
     def do_POST(self) -> None:
         """A prediction."""
+        with self.server.counted():
+            self._predict()
+
+    def _predict(self) -> None:
         try:
             body = self._body()
             if self.path.partition("?")[0] != "/invocations":
-                raise BadRequestError("there is only GET /ping and POST /invocations", HTTPStatus.NOT_FOUND)
+                raise BadRequestError(f"there is only {_PATHS}", HTTPStatus.NOT_FOUND)
             answer = self.server.predictor.invoke(body, self.headers.get("Content-Type", ""))
         except BadRequestError as error:
             self._answer(error.status, _error(str(error), **error.details))
@@ -213,9 +244,11 @@ class _Handler(BaseHTTPRequestHandler):
         return self.rfile.read(int(length))
 
     def _answer(self, status: HTTPStatus, value: dict[str, Any]) -> None:
-        body = json.dumps(value).encode()
+        self._send(status, json.dumps(value).encode(), _JSON)
+
+    def _send(self, status: HTTPStatus, body: bytes, content_type: str) -> None:
         self.send_response(status)
-        self.send_header("Content-Type", _JSON)
+        self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
         if self.close_connection:
             self.send_header("Connection", "close")
@@ -247,6 +280,31 @@ class PredictionServer(ThreadingHTTPServer):
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         super().__init__((host, port), _Handler)
         self.predictor = predictor
+        self._count_lock = threading.Lock()
+        self._in_flight = self._answered = 0
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        """For the time of one request."""
+        with self._count_lock:
+            self._in_flight += 1
+        try:
+            yield
+        finally:
+            with self._count_lock:
+                self._in_flight -= 1
+                self._answered += 1
+
+    def metrics(self) -> str:
+        """What is under way and what has been, as Prometheus reads it."""
+        with self._count_lock:
+            counts = (
+                ("requests_in_flight", "gauge", self._in_flight),
+                ("requests_total", "counter", self._answered),
+            )
+        return "".join(
+            f"# TYPE stagecraft_{name} {kind}\nstagecraft_{name} {value}\n" for name, kind, value in counts
+        )
 
     def server_bind(self) -> None:
         """Binds without asking the resolver for the host's name, which can take seconds."""
@@ -261,7 +319,7 @@ def main(_argv: Sequence[str]) -> int:
     config = settings.load(ServeSettings)
     # One row a request: threads inside a prediction would only get in each other's way.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    model = artifact.load(config.model_dir, config.model_digest)
+    model = artifact.load(config.model_dir, config.expected_digest)
     with PredictionServer(config.host, config.port, Predictor(model)) as server:
         event("serve", "ready", model=model.name, version=model.digest, port=server.server_port)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)

@@ -8,6 +8,7 @@ import components
 
 TAGS = {"owner": "ml", "costCentre": "cc-1", "dataClassification": "internal", "environment": "dev"}
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/platform:1.0.0"
+PINNED = f"123456789012.dkr.ecr.us-east-1.amazonaws.com/platform@sha256:{'0' * 64}"
 PACKAGE = "arn:aws:sagemaker:us-east-1:123456789012:model-package/stagecraft-test-churn/1"
 KEY = "arn:aws:kms:us-east-1:123456789012:key/brought"
 
@@ -140,6 +141,52 @@ def example(name: str) -> dict[str, Any]:
             },
         },
         "Network": {},
+        "ServingCluster": {
+            "cluster": {
+                "name": "stagecraft-test",
+                "kubeconfig": "{}",
+                "subnet_ids": ["subnet-1", "subnet-2"],
+                "security_group_id": "sg-1",
+                "instance_profile": "nodes",
+            },
+            "namespace": "serving",
+            "image_uri": PINNED,
+            "artifacts_bucket": "artifacts",
+            "models": [
+                {
+                    "name": "churn",
+                    "package_group": "stagecraft-test-churn",
+                    "keys": ["customer_id"],
+                    "variants": [
+                        {"name": "live", "model_package_arn": PACKAGE, "percent": 90},
+                        {"name": "challenger", "model_package_arn": f"{PACKAGE[:-1]}2", "percent": 10},
+                        {"name": "previous", "model_package_arn": f"{PACKAGE[:-1]}3"},
+                    ],
+                    "ladder": ["previous", "last-good", "default-answer"],
+                    "default_answer": "false",
+                    "warm_replicas": 2,
+                },
+                {
+                    "name": "assistant",
+                    "package_group": "stagecraft-test-assistant",
+                    "keys": ["user_id"],
+                    "runtime": "gpu",
+                    "image_uri": PINNED.replace("platform", "vllm"),
+                    "variants": [{"name": "live", "model_package_arn": PACKAGE}],
+                    "vcpus": 3,
+                    "memory_mib": 12000,
+                    "model_gib": 40,
+                },
+            ],
+            "callers": ["apps"],
+            "entrance": {
+                "gateway": "public",
+                "namespace": "gateways",
+                "hostnames": ["predict.example.com"],
+                "models": True,
+            },
+            "prometheus": {"url": "http://prometheus.monitoring.svc:9090", "namespace": "monitoring"},
+        },
         "TrainingPool": {
             "cluster": {
                 "name": "stagecraft-test",

@@ -23,6 +23,7 @@ ALONE = {
     "BatchTrainingPool": {"C5"},
     "Endpoint": {"C5"},
     "FeatureStore": {"C16"},
+    "ServingCluster": {"C5"},
     "TrainingPool": {"C5"},
 }
 

@@ -75,6 +75,29 @@ def instance(number: int) -> dict[str, float]:
     return dict(zip(NAMES, ROWS[number].tolist(), strict=True))
 
 
+def test_a_cluster_sees_what_is_under_way(port: int):
+    def metrics() -> dict[str, float]:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection.request("GET", "/metrics")
+        lines = connection.getresponse().read().decode().splitlines()
+        return {name: float(value) for name, value in (line.split() for line in lines if line[0] != "#")}
+
+    before = metrics()
+    held = socket.create_connection(("127.0.0.1", port), timeout=10)
+    held.sendall(b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n")
+    deadline = time.monotonic() + 10
+    while metrics()["stagecraft_requests_in_flight"] < before["stagecraft_requests_in_flight"] + 1:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    held.sendall(b"[]")
+    assert held.recv(1000).startswith(b"HTTP/1.1 400")
+    held.close()
+    while metrics()["stagecraft_requests_total"] < before["stagecraft_requests_total"] + 1:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert metrics()["stagecraft_requests_in_flight"] == 0
+
+
 def test_every_way_to_ask_gives_the_models_own_answer(port: int):
     wanted = MODEL.predict_proba(ROWS[:3])
     backwards = dict(reversed(instance(0).items()))
