@@ -31,6 +31,7 @@ DEFAULT_TARGETS: Final = {"cpu": 8, "gpu": 4}
 """Requests under way (CPU) or waiting (GPU) that one replica should have."""
 GATEWAY_ACCOUNT: Final = "gateway"
 GATEWAY_CONTAINER: Final = Request(vcpus=1, memory_mib=1024, accelerators=0)
+GATEWAY_LEAST: Final = 2
 GATEWAY_MOST: Final = 10
 FETCH_CONTAINER: Final = Request(vcpus=1, memory_mib=512, accelerators=0)
 START_SECONDS: Final = {"cpu": 120, "gpu": 1200}
@@ -50,8 +51,11 @@ class ServedVariant(TypedDict):
     """`live`, `previous`, or what a challenger is called."""
     model_package_arn: pulumi.Input[str]
     """Registered, approved version."""
-    percent: NotRequired[int]
-    """Its share of users; 0 keeps it ready only. The model's shares add up to 100. Default: 100."""
+    percent: NotRequired[float]
+    """Its share of users; 0 keeps it ready only. The model's shares add up to 100. Of a shadow: the share of
+    requests that it gets copies of. Default: 100; 0 for `previous`."""
+    shadow: NotRequired[bool]
+    """Whether it is only asked along, and nobody gets its answers. Default: false."""
 
 
 class ServedModel(TypedDict):
@@ -103,6 +107,19 @@ class ServedModel(TypedDict):
     """Tags of what is this model's, beside the component's."""
 
 
+class ServingGateway(TypedDict):
+    """The application layer, where its defaults are not right."""
+
+    min_replicas: NotRequired[int]
+    """Pods; from 1 to 100. Default: 2, so that one may fail."""
+    max_replicas: NotRequired[int]
+    """The most pods; from 1 to 100. Default: 10."""
+    environment: NotRequired[dict[str, pulumi.Input[str]]]
+    """More environment variables (docs/serving.md). Default: none."""
+    policy_arns: NotRequired[list[pulumi.Input[str]]]
+    """More policies of its role. Default: none; it writes the prediction log."""
+
+
 class ServingEntrance(TypedDict):
     """A Gateway of the Gateway API, which is there already."""
 
@@ -139,6 +156,8 @@ class ServingClusterArgs(TypedDict):
     """Bucket of the models; the prediction log goes there too."""
     models: list[ServedModel]
     """Models; at least one."""
+    gateway: NotRequired[ServingGateway]
+    """The gateway's own settings. Default: two to ten pods."""
     callers: NotRequired[list[str]]
     """Namespaces that may ask the gateway. Default: none but the entrance."""
     entrance: NotRequired[ServingEntrance]
@@ -222,7 +241,7 @@ class ServingCluster(pulumi.ComponentResource):
         made: dict[str, tuple[Pool, pulumi.Resource]] = {}
         for runtime, kinds in types.items():
             pool = serving_objects.serving_pool(f"{self._name}-serving", list(kinds), gpu=runtime == "gpu")
-            made[runtime] = pool, self._node_pool(pool, limits_of(self._args["models"], runtime))
+            made[runtime] = pool, self._node_pool(pool, limits_of(self._args, runtime))
         return made
 
     def _node_pool(self, pool: Pool, limits: Request) -> pulumi.Resource:
@@ -279,8 +298,8 @@ class ServingCluster(pulumi.ComponentResource):
 
     def _identity(
         self, account: str, policy: pulumi.Output[str], tags: Mapping[str, pulumi.Input[str]]
-    ) -> pulumi.Output[str]:
-        """A service account, and what it may do in AWS."""
+    ) -> tuple[pulumi.Output[str], pulumi.Output[str]]:
+        """A service account, and what it may do in AWS: its role's ARN and name."""
         name = f"{self._name}-{account}"
         role = aws.iam.Role(
             f"{name}-role",
@@ -300,7 +319,7 @@ class ServingCluster(pulumi.ComponentResource):
             tags=tags,
             opts=self._options,
         )
-        return role.arn
+        return role.arn, role.name
 
     def _model_role(self, model: ServedModel) -> pulumi.Output[str]:
         policy = pulumi.Output.all(
@@ -310,13 +329,22 @@ class ServingCluster(pulumi.ComponentResource):
             ),
             key=self._key,
         ).apply(lambda known: model_policy(model=model["name"], **known))
-        return self._identity(model["name"], policy, {**self._tags, **model.get("tags", {})})
+        arn, _role = self._identity(model["name"], policy, {**self._tags, **model.get("tags", {})})
+        return arn
 
     def _gateway_role(self) -> pulumi.Output[str]:
         policy = pulumi.Output.all(
             bucket=self._cloud.bucket_arn(self._args["artifacts_bucket"]), key=self._key
         ).apply(lambda known: gateway_policy(**known))
-        return self._identity(GATEWAY_ACCOUNT, policy, self._tags)
+        arn, role = self._identity(GATEWAY_ACCOUNT, policy, self._tags)
+        for index, more in enumerate(self._args.get("gateway", {}).get("policy_arns", [])):
+            aws.iam.RolePolicyAttachment(
+                f"{self._name}-{GATEWAY_ACCOUNT}-policy-{index}",
+                role=role,
+                policy_arn=more,
+                opts=self._options,
+            )
+        return arn
 
     def _warm_priority(self) -> str:
         if not any(model.get("warm_replicas", 0) and model["variants"] for model in self._args["models"]):
@@ -401,6 +429,7 @@ class ServingCluster(pulumi.ComponentResource):
                 image=self._args["image_uri"],
                 bucket=self._args["artifacts_bucket"],
                 region=self._cloud.region,
+                more=self._args.get("gateway", {}).get("environment", {}),
             ).apply(
                 lambda known: self._pods(
                     name,
@@ -418,7 +447,7 @@ class ServingCluster(pulumi.ComponentResource):
             f"{self._name}-{name}-scaler",
             "HorizontalPodAutoscaler",
             self._metadata(name),
-            serving_objects.cpu_scaler(name, 2, GATEWAY_MOST),
+            serving_objects.cpu_scaler(name, *_gateway_replicas(self._args)),
         )
         return self._service(name, labels, serving_objects.GATEWAY_PORT)
 
@@ -500,7 +529,11 @@ class ServingCluster(pulumi.ComponentResource):
             return
         entrance = self._args["entrance"]
         shares = {
-            model["name"]: {workload_name(model, variant): _percent(variant) for variant in model["variants"]}
+            # The Gateway API knows whole numbers.
+            model["name"]: {
+                workload_name(model, variant): round(_percent(variant) * 100)
+                for variant in _answering(model)
+            }
             for model in self._args["models"]
             if model["variants"] and entrance.get("models", False)
         }
@@ -519,6 +552,11 @@ class ServingCluster(pulumi.ComponentResource):
         )
 
 
+def _gateway_replicas(args: ServingClusterArgs) -> tuple[int, int]:
+    asked = args.get("gateway", {})
+    return int(asked.get("min_replicas", GATEWAY_LEAST)), int(asked.get("max_replicas", GATEWAY_MOST))
+
+
 def workload_name(model: ServedModel, variant: ServedVariant) -> str:
     """What the Deployment and Service of a version are called."""
     return f"{model['name']}-{variant['name']}"
@@ -532,8 +570,15 @@ def _runtime(model: ServedModel) -> str:
     return model.get("runtime", "cpu")
 
 
-def _percent(variant: ServedVariant) -> int:
-    return int(variant.get("percent", 0 if variant["name"] == PREVIOUS else 100))
+def _percent(variant: ServedVariant) -> float:
+    """Its share; a whole number as one, so that manifests stay as people write them."""
+    percent = float(variant.get("percent", 0 if variant["name"] == PREVIOUS else 100))
+    return int(percent) if percent.is_integer() else percent
+
+
+def _answering(model: ServedModel) -> list[ServedVariant]:
+    """The variants whose answers users may get."""
+    return [variant for variant in model["variants"] if not variant.get("shadow", False)]
 
 
 def _fallback(model: ServedModel) -> str:
@@ -620,7 +665,9 @@ def model_container(model: ServedModel, image: str) -> Container:
     )
 
 
-def gateway_container(declared: str, *, image: str, bucket: str, region: str) -> Container:
+def gateway_container(
+    declared: str, *, image: str, bucket: str, region: str, more: Mapping[str, str]
+) -> Container:
     """The application layer."""
     return Container(
         GATEWAY_ACCOUNT,
@@ -633,6 +680,7 @@ def gateway_container(declared: str, *, image: str, bucket: str, region: str) ->
             "STAGECRAFT_GATEWAY_MODELS": declared,
             "STAGECRAFT_GATEWAY_PORT": str(serving_objects.GATEWAY_PORT),
             "STAGECRAFT_STACK": pulumi.get_stack(),
+            **more,
         },
         port=serving_objects.GATEWAY_PORT,
         ready="/readyz",
@@ -658,7 +706,7 @@ def _declared(args: ServingClusterArgs, model: ServedModel) -> dict[str, Any]:
         "keys": list(model["keys"]),
         "variants": [
             {"name": variant["name"], "weight": _percent(variant), **target(variant)}
-            for variant in model["variants"]
+            for variant in _answering(model)
             if _percent(variant)
         ],
         "ladder": ["live", *ladder],
@@ -668,6 +716,8 @@ def _declared(args: ServingClusterArgs, model: ServedModel) -> dict[str, Any]:
     for variant in model["variants"]:
         if variant["name"] == PREVIOUS and PREVIOUS in ladder:
             declared["previous"] = target(variant)
+        if variant.get("shadow", False):
+            declared["shadow"] = {"percent": _percent(variant), **target(variant)}
     if "last-good" in ladder:
         declared["lastGoodSeconds"] = int(model.get("last_good_seconds", 3600))
     if "default-answer" in ladder:
@@ -675,10 +725,11 @@ def _declared(args: ServingClusterArgs, model: ServedModel) -> dict[str, Any]:
     return declared
 
 
-def limits_of(models: list[ServedModel], runtime: str) -> Request:
+def limits_of(args: ServingClusterArgs, runtime: str) -> Request:
     """What the machines of a runtime may come to: every replica at once, and what machines leave over."""
     vcpus = memory = accelerators = 0
-    for model in models:
+    _least, gateways = _gateway_replicas(args)
+    for model in args["models"]:
         if _runtime(model) == runtime:
             pods = max(1, len(model["variants"])) * _replicas(model).most + int(model.get("warm_replicas", 0))
             request = _request(model)
@@ -686,8 +737,8 @@ def limits_of(models: list[ServedModel], runtime: str) -> Request:
             memory += pods * request.memory_mib
             accelerators += pods * request.accelerators
     if runtime == "cpu":
-        vcpus += GATEWAY_MOST * GATEWAY_CONTAINER.vcpus
-        memory += GATEWAY_MOST * GATEWAY_CONTAINER.memory_mib
+        vcpus += gateways * GATEWAY_CONTAINER.vcpus
+        memory += gateways * GATEWAY_CONTAINER.memory_mib
     # A machine's vCPUs and memory are never in just the pods' proportion.
     return Request(vcpus=vcpus * 2 + 8, memory_mib=(memory + vcpus * 4096) * 2, accelerators=accelerators)
 
@@ -719,6 +770,9 @@ def _check(name: str, args: ServingClusterArgs) -> None:
                 problems.add(_camel(key), [], "must name one")
         if "prometheus" in args:
             _check_url(problems, args["prometheus"]["url"])
+        least, most = _gateway_replicas(args)
+        problems.between("gateway.minReplicas", least, 1, 100)
+        problems.between("gateway.maxReplicas", most, least, 100)
         for index, model in enumerate(args["models"]):
             _check_model(problems, f"models[{index}]", model, queue="prometheus" in args)
     problems.raise_if_any()
@@ -780,7 +834,7 @@ def _check_variants(problems: Problems, path: str, model: ServedModel) -> None:
     for index, variant in enumerate(variants):
         place = f"{path}.variants[{index}]"
         problems.matches(f"{place}.name", variant["name"], NAME, NAME_REMEDY)
-        if variant["name"] in ("warm", "shadow"):
+        if variant["name"] == "warm":
             problems.add(f"{place}.name", variant["name"], "means something else here")
         if len(workload_name(model, variant)) > _LONGEST:
             problems.add(
@@ -795,8 +849,10 @@ def _check_variants(problems: Problems, path: str, model: ServedModel) -> None:
             "must be the ARN of a registered version",
         )
         problems.between(f"{place}.percent", variant.get("percent"), 0, 100)
-    total = sum(_percent(variant) for variant in variants)
-    if variants and total != 100:
+    if sum(variant.get("shadow", False) for variant in variants) > 1:
+        problems.add(f"{path}.variants", len(variants), "has more than one shadow")
+    total = sum(_percent(variant) for variant in _answering(model))
+    if variants and abs(total - 100) > 1e-9:
         problems.add(f"{path}.variants", total, "is what their shares add up to; it must be 100")
 
 

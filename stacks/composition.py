@@ -15,7 +15,8 @@ from stacks.parts.loop import loop_outputs, model_loops
 from stacks.parts.monitoring import monitoring, monitoring_outputs
 from stacks.parts.network import network_of
 from stacks.parts.plan import Outputs, Plan, joined
-from stacks.parts.serving import endpoints, released_versions, serving_outputs
+from stacks.parts.serving import endpoints, hosted, released_versions, serving_outputs
+from stacks.parts.serving_cluster import serving_cluster, serving_cluster_outputs
 from stacks.parts.training import training_outputs, training_pools
 from stacks.settings import Settings
 
@@ -25,16 +26,18 @@ def deploy(settings: Settings, stack: str) -> Outputs:
     plan = Plan(settings, stack)
     delivery = delivery_roles(plan)  # first: it confines the roles that come after it
     released = released_versions(stack)
-    live = released.live
+    by_sagemaker = hosted(plan, released)
+    live = by_sagemaker.live
     base = base_of(plan)
     network = network_of(plan, base)
     pools = training_pools(plan, base, network)
     models = endpoints(plan, base, live)
     watch = monitoring(plan, base, pools, models, live)
-    standby = standby_endpoints(plan, base, released, watch)
+    standby = standby_endpoints(plan, base, by_sagemaker, watch)
     events = event_stream(plan, base)
     loops = model_loops(plan, base, pools, models, watch)
     cluster = compute(plan, base, network, watch)
+    served = serving_cluster(plan, base, cluster, watch, released)
     costs = cost_guard(plan, base)
     return joined(
         {
@@ -47,6 +50,7 @@ def deploy(settings: Settings, stack: str) -> Outputs:
         training_outputs(pools),
         compute_outputs(plan, cluster),
         serving_outputs(base, models, live),
+        serving_cluster_outputs(served),
         monitoring_outputs(plan, pools, watch),
         gateway_outputs(plan, models, standby, live),
         event_outputs(events),

@@ -43,6 +43,7 @@ def cross_problems(
     complete = "feature_views" in parts
     for index, model in models.items():
         yield from _model(f"{namespace}:models[{index}]", model, list(views.values()) if complete else None)
+        yield from _in_cluster(f"{namespace}:models[{index}].serving", namespace, model.serving, parts)
     yield from _watched(namespace, parts, models)
     too_large = list(_room(namespace, parts, models))
     yield from too_large
@@ -145,6 +146,35 @@ def _features(path: str, model: "Model", views: "list[FeatureView]") -> Iterator
             f"{path}.monitor.bias.attribute",
             bias.attribute,
             f"must be a column of the model's views{did_you_mean(bias.attribute, columns)}",
+        )
+
+
+def _in_cluster(path: str, namespace: str, serving: "Serving", parts: Mapping[str, Any]) -> Iterator[Problem]:
+    """What serving from the cluster needs, and what only it takes."""
+    if serving.mode != "cluster":
+        if serving.pods is not None:
+            yield Problem(f"{path}.pods", serving.mode, "goes with mode cluster")
+        return
+    if "cluster" not in _enabled(parts):
+        yield Problem(
+            f"{path}.mode", serving.mode, f"needs the cluster: switch on {namespace}:capabilities.cluster"
+        )
+    image = parts.get("image", "")
+    if "sha256:" not in image:
+        yield Problem(
+            f"{namespace}:image", image, "must be a digest (sha256:…): pods run no image that can be moved"
+        )
+    pods = serving.pods_or_default
+    if pods.runtime != "gpu":
+        if "gpus" in pods.model_fields_set:
+            yield Problem(f"{path}.pods.gpus", pods.gpus, "goes with runtime gpu")
+        return
+    if pods.image is None:
+        yield Problem(f"{path}.pods.image", None, "is required with runtime gpu: vLLM's image, by digest")
+    cluster = parts.get("cluster")
+    if cluster is None or cluster.prometheus is None:
+        yield Problem(
+            f"{namespace}:cluster.prometheus", None, "is required: GPU pods are scaled by what waits for them"
         )
 
 

@@ -130,10 +130,35 @@ class Training(_Section):
     schedule: str | None = None
 
 
+class Pods(_Section):
+    """A model's pods, where it is served from the cluster."""
+
+    runtime: Literal["cpu", "gpu"] = "cpu"
+    """`gpu`: vLLM, whose image `image` names."""
+    image: Annotated[
+        str | None,
+        Field(
+            pattern=r"^[^\s@]+@sha256:[0-9a-f]{64}$",
+            description="an image by digest, …@sha256:<64 hex digits>",
+        ),
+    ] = None
+    vcpus: Annotated[int, Field(ge=1, le=192)] = 1
+    memory_mib: Annotated[int, Field(ge=256, le=3145728)] = 1024
+    gpus: Annotated[int, Field(ge=1, le=8)] = 1
+    model_gib: Annotated[int, Field(ge=1, le=1000)] = 1
+    """Room for the model's files."""
+    queue: Annotated[int, Field(ge=1, le=10000)] | None = None
+    """Requests under way (cpu) or waiting (gpu) that one replica should have. Default: 8, and 4."""
+    warm: Annotated[int, Field(ge=0, le=100)] = 0
+    """Places held for replicas to come, on machines that run already."""
+
+
 class Serving(_Section):
     """How a model answers."""
 
-    mode: Literal["serverless", "realtime"] = "serverless"
+    mode: Literal["serverless", "realtime", "cluster"] = "serverless"
+    """`cluster`: pods of the stack's own cluster, behind a gateway there; `pods` says of what size."""
+    pods: Pods | None = None
     memory_mib: Literal[1024, 2048, 3072, 4096, 5120, 6144] = 2048
     max_concurrency: Annotated[int, Field(ge=1, le=200)] = 5
     instance_type: Annotated[
@@ -153,6 +178,11 @@ class Serving(_Section):
     last_good_minutes: Annotated[int, Field(ge=1, le=43200)] = 60
     timeout_ms: Annotated[int, Field(ge=10, le=60000)] | None = None
     """How long the gateway waits for a model. Default: twice the SLO's latency, or a second."""
+
+    @property
+    def pods_or_default(self) -> Pods:
+        """What its pods are like, in a cluster."""
+        return self.pods or Pods()
 
     @property
     def steps(self) -> tuple[str, ...]:
@@ -335,6 +365,29 @@ class PoolSettings(_Section):
     efa: bool = False
 
 
+class Prometheus(_Section):
+    """A Prometheus in the cluster, by whose numbers models are scaled."""
+
+    url: Annotated[
+        str,
+        Field(
+            pattern=r"^https?://[^\s/@]+$",
+            description="an address such as http://prometheus.monitoring.svc:9090",
+        ),
+    ]
+    namespace: Name
+
+
+class Entrance(_Section):
+    """A Gateway of the Gateway API, by which requests come in from outside the cluster."""
+
+    gateway: Name
+    namespace: Name
+    hostnames: list[str] = []
+    models: bool = False
+    """Whether callers without users reach models past the gateway, by the variants' shares."""
+
+
 class ClusterSettings(_Section):
     """The cluster, where its defaults are not right."""
 
@@ -356,6 +409,10 @@ class ClusterSettings(_Section):
         str, Field(pattern=r"^[a-z0-9-]+\.[a-z0-9-]+$", description="a Graviton type such as t4g.small")
     ] = "t4g.small"
     system_nodes: Annotated[int, Field(ge=2, le=10)] = 2
+    prometheus: Prometheus | None = None
+    entrance: Entrance | None = None
+    callers: list[Name] = []
+    """Namespaces that may ask the gateway."""
 
 
 class Waiver(_Section):

@@ -80,7 +80,7 @@ STAGES: Final = (
         (
             Capability("cluster", "EKS with Karpenter pools", built=True),
             Capability("quotas", "Kueue quotas", built=True),
-            Capability("queue-autoscaling", "Autoscaling on queue depth"),
+            Capability("queue-autoscaling", "Autoscaling on queue depth", built=True),
             Capability("progressive-release", "Canary and A/B release with metric gates", built=True),
             Capability("model-optimisation", "Quantised and distilled models"),
             Capability("anomaly-monitors", "Cost anomaly monitors", built=True),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from policies.buckets import BUCKET, REPLICATION
+from policies.models import CONFIGURATION, is_serverless, variants
 from policies.resources import Resource, Stack
 
 _TEXT_DEPTH: Final = 12
@@ -59,6 +60,12 @@ def _within(value: Any, depth: int) -> Iterable[str]:
     elif depth and isinstance(value, list):
         for item in value:
             yield from _within(item, depth - 1)
+
+
+def _all_serverless(stack: Stack) -> bool:
+    """Serverless endpoints follow their requests by themselves; before a first release there are none."""
+    served = [variant for item in stack.of(CONFIGURATION) for variant in variants(item)]
+    return bool(served) and all(is_serverless(variant) for variant in served)
 
 
 _ALARM: Final = "aws:cloudwatch:MetricAlarm"
@@ -210,7 +217,12 @@ CONTROLS: Final = (
         "queue-autoscaling",
         "Autoscaling on queue depth",
         "set serving.maxReplicas of a model",
-        _has("kubernetes:ScaledObject", "kubernetes:HorizontalPodAutoscaler", "aws:appautoscaling:Policy"),
+        _any(
+            _has(
+                "kubernetes:ScaledObject", "kubernetes:HorizontalPodAutoscaler", "aws:appautoscaling:Policy"
+            ),
+            _all_serverless,
+        ),
     ),
     Control(
         "optimise",

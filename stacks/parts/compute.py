@@ -12,11 +12,14 @@ from pricing.accelerators import NEURON
 from pricing.needs import Purchase
 from stacks.parts.base import Base
 from stacks.parts.plan import Outputs, Plan
+from stacks.parts.serving import in_cluster
 from stacks.parts.training import checkpoint_uri, train_job
 from stacks.pools import SHARED, SizedPool
 from stacks.settings import Model
 
 NAMESPACE: Final = "training"
+SERVING: Final = "serving"
+"""Namespace of models that answer from the cluster."""
 RUNBOOK: Final = "spot-fall-back.md"
 NEURON_AMI: Final = "al2023@v20260715"
 """Amazon Linux carries the Neuron driver, which Bottlerocket does not."""
@@ -79,7 +82,7 @@ def _cluster(plan: Plan, base: Base, network: Network) -> Cluster:
     settings = plan.settings.cluster
     args: ClusterArgs = {
         "kubernetes_version": settings.kubernetes_version,
-        "namespaces": [NAMESPACE],
+        "namespaces": [NAMESPACE, *([SERVING] if any(map(in_cluster, plan.settings.models)) else [])],
         "system_nodes": {
             "instance_types": [settings.system_instance_type],
             "nodes": settings.system_nodes,

@@ -41,7 +41,7 @@ def standby_endpoints(
     """
     made: dict[str, dict[str, Endpoint]] = {}
     for model in plan.settings.models:
-        versions = _versions(model, released.previous) if model.name in released.live else {}
+        versions = standby_versions(model, released.previous) if model.name in released.live else {}
         made[model.name] = {
             role: Endpoint(f"{role}-{model.name}", _standby(plan, base, model, version, watch))
             for role, version in versions.items()
@@ -73,7 +73,14 @@ def gateway_outputs(
     }
 
 
-def _versions(model: Model, previous: Mapping[str, str]) -> dict[str, str]:
+def patience(model: Model) -> tuple[int, int]:
+    """How long the gateway waits for a model, and what counts as slow; milliseconds."""
+    slo = model.slo.latency_p95_ms if model.slo else None
+    timeout = model.serving.timeout_ms or (slo * _PATIENCE if slo else _DEFAULT_TIMEOUT_MS)
+    return timeout, slo or timeout
+
+
+def standby_versions(model: Model, previous: Mapping[str, str]) -> dict[str, str]:
     """Role → version of what stands beside a live model."""
     versions: dict[str, str] = {}
     if PREVIOUS in model.serving.steps and model.name in previous:
@@ -111,14 +118,13 @@ def _declaration(
     plan: Plan, model: Model, endpoint: Endpoint, standby: Mapping[str, Endpoint]
 ) -> dict[str, Any]:
     serving = model.serving
-    slo = model.slo.latency_p95_ms if model.slo else None
-    timeout = serving.timeout_ms or (slo * _PATIENCE if slo else _DEFAULT_TIMEOUT_MS)
+    timeout, slow = patience(model)
     told: dict[str, Any] = {
-        "keys": _join_keys(plan, model),
+        "keys": join_keys(plan, model),
         "variants": _variants(model, endpoint, standby),
         "ladder": [LIVE, *(step for step in serving.steps if step != PREVIOUS or PREVIOUS in standby)],
         "timeoutMs": timeout,
-        "slowMs": slo or timeout,
+        "slowMs": slow,
     }
     if PREVIOUS in standby:
         told["previous"] = {"endpoint": standby[PREVIOUS].endpoint_name}
@@ -146,7 +152,7 @@ def _variants(model: Model, endpoint: Endpoint, standby: Mapping[str, Endpoint])
     return variants
 
 
-def _join_keys(plan: Plan, model: Model) -> list[str]:
+def join_keys(plan: Plan, model: Model) -> list[str]:
     """What names the model's entities: the join keys of its views, each once."""
     views = [view for view in plan.settings.feature_views if view.name in model.features]
     return list(dict.fromkeys(key for view in views for key in view.join_keys))

@@ -70,6 +70,21 @@ def released_versions(stack: str) -> Versions:
     return Versions(_pointed(pointers, "live"), _pointed(pointers, "previous"))
 
 
+def in_cluster(model: Model) -> bool:
+    """Whether a model answers from the stack's own cluster."""
+    return model.serving.mode == "cluster"
+
+
+def hosted(plan: Plan, released: Versions) -> Versions:
+    """Those of the versions that SageMaker serves; the others answer from the cluster."""
+    elsewhere = {model.name for model in plan.settings.models if in_cluster(model)}
+
+    def here(versions: Mapping[str, str]) -> dict[str, str]:
+        return {name: version for name, version in versions.items() if name not in elsewhere}
+
+    return Versions(live=here(released.live), previous=here(released.previous))
+
+
 def fallback_of(model: Model) -> str:
     """The lowest step of a model's ladder, or `none`."""
     return model.serving.steps[-1] if model.serving.steps else "none"

@@ -161,6 +161,12 @@ def example(name: str) -> dict[str, Any]:
                         {"name": "live", "model_package_arn": PACKAGE, "percent": 90},
                         {"name": "challenger", "model_package_arn": f"{PACKAGE[:-1]}2", "percent": 10},
                         {"name": "previous", "model_package_arn": f"{PACKAGE[:-1]}3"},
+                        {
+                            "name": "shadow",
+                            "model_package_arn": f"{PACKAGE[:-1]}4",
+                            "percent": 5,
+                            "shadow": True,
+                        },
                     ],
                     "ladder": ["previous", "last-good", "default-answer"],
                     "default_answer": "false",
@@ -178,6 +184,10 @@ def example(name: str) -> dict[str, Any]:
                     "model_gib": 40,
                 },
             ],
+            "gateway": {
+                "environment": {"STAGECRAFT_GATEWAY_METRICS": "cloudwatch"},
+                "policy_arns": ["arn:p"],
+            },
             "callers": ["apps"],
             "entrance": {
                 "gateway": "public",

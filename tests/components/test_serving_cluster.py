@@ -15,7 +15,7 @@ from tests.components.recording import Recording, run
 from tests.twin.aws.provider.plugin import ROOT, Plugin
 
 PROGRAM = ROOT / "twin" / "bin" / "pulumi-resource-kubernetes"
-VARIANTS = ("churn-live", "churn-challenger", "churn-previous", "assistant-live")
+VARIANTS = ("churn-live", "churn-challenger", "churn-previous", "churn-shadow", "assistant-live")
 
 
 @pytest.fixture(scope="module")
@@ -135,8 +135,8 @@ def test_the_route_and_the_gateway_tell_the_same_shares(served):
     spec = served.one("HTTPRoute").inputs["spec"]
     churn = next(rule for rule in spec["rules"] if "/churn/" in json.dumps(rule["matches"]))
     assert {item["name"]: item["weight"] for item in churn["backendRefs"]} == {
-        "churn-live": 90,
-        "churn-challenger": 10,
+        "churn-live": 9000,
+        "churn-challenger": 1000,
         "churn-previous": 0,
     }
     environment = pod(served, "gateway")["containers"][0]["env"]
@@ -147,6 +147,7 @@ def test_the_route_and_the_gateway_tell_the_same_shares(served):
         "live": 90,
         "challenger": 10,
     }
+    assert told["churn"]["shadow"] == {"percent": 5, "url": "http://churn-shadow.serving.svc:8080"}
     assert told["churn"]["previous"] == {"url": "http://churn-previous.serving.svc:8080"}
     assert told["churn"]["ladder"] == ["live", "previous", "last-good", "default-answer"]
     assert told["churn"]["defaultAnswer"] is False
