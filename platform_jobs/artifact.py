@@ -18,6 +18,7 @@ from platform_jobs.errors import JobError
 from platform_jobs.hashing import sha256
 
 MODEL_FILE: Final = "model.joblib"
+OPTIMISED_FILE: Final = "model.onnx"
 METADATA_FILE: Final = "metadata.json"
 FORMAT: Final = 1
 
@@ -41,10 +42,12 @@ class LoadedModel:
     features: tuple[Feature, ...]
     classes: tuple[Any, ...]
     digest: str
+    optimised: bool = False
+    """Whether the estimator is the smaller form of the model."""
 
 
-def pack(estimator: Any, metadata: Mapping[str, Any]) -> Artifact:
-    """Packs a fitted estimator with its metadata (`model`, `task`, `features`, `classes`, …)."""
+def pack(estimator: Any, metadata: Mapping[str, Any], optimised: bytes | None = None) -> Artifact:
+    """Packs a fitted estimator, and its smaller form, with its metadata (`model`, `task`, `features`, …)."""
     import sklearn
 
     described = {**metadata, "format": FORMAT, "sklearn": sklearn.__version__}
@@ -52,6 +55,8 @@ def pack(estimator: Any, metadata: Mapping[str, Any]) -> Artifact:
         METADATA_FILE: (json.dumps(described, indent=1, sort_keys=True) + "\n").encode(),
         MODEL_FILE: _pickled(estimator),
     }
+    if optimised is not None:
+        files[OPTIMISED_FILE] = optimised
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         for name in sorted(files):
@@ -66,15 +71,20 @@ def pack(estimator: Any, metadata: Mapping[str, Any]) -> Artifact:
     return Artifact(body, sha256(body), _digest(files))
 
 
-def load(folder: Path, expected_digest: str) -> LoadedModel:
+def load(folder: Path, expected_digest: str, *, optimised: bool = False) -> LoadedModel:
     """Loads an unpacked artifact.
+
+    Args:
+        folder: Where it is.
+        expected_digest: What its files' digest must be.
+        optimised: Whether to take the model's smaller form, if it has one that was found to be as good.
 
     Raises:
         JobError: reason `no-model` if files are missing, `altered` if they are not the registered ones,
             `wrong-library` if they were made with another scikit-learn.
     """
     try:
-        files = {name: (folder / name).read_bytes() for name in (METADATA_FILE, MODEL_FILE)}
+        files = {name: (folder / name).read_bytes() for name in _files(folder)}
     except OSError as error:
         raise JobError("no-model", f"{error.filename} cannot be read: {error.strerror}") from None
     digest = _digest(files)
@@ -85,6 +95,10 @@ def load(folder: Path, expected_digest: str) -> LoadedModel:
             f"the version's is {expected_digest}",
         )
     metadata = json.loads(files[METADATA_FILE])
+    if optimised and OPTIMISED_FILE in files and metadata["format"] == FORMAT:
+        from platform_jobs.onnx_model import OnnxModel
+
+        return _loaded(OnnxModel(files[OPTIMISED_FILE]), metadata, digest, optimised=True)
 
     import joblib
     import sklearn
@@ -95,13 +109,25 @@ def load(folder: Path, expected_digest: str) -> LoadedModel:
             f"the model was made with scikit-learn {metadata['sklearn']} (artifact format "
             f"{metadata['format']}), this image has {sklearn.__version__} (format {FORMAT}): train it anew",
         )
+    return _loaded(joblib.load(io.BytesIO(files[MODEL_FILE])), metadata, digest)
+
+
+def _files(folder: Path) -> list[str]:
+    """What an artifact is made of; the smaller form is not in each."""
+    return [METADATA_FILE, MODEL_FILE, *([OPTIMISED_FILE] if (folder / OPTIMISED_FILE).exists() else [])]
+
+
+def _loaded(
+    estimator: Any, metadata: Mapping[str, Any], digest: str, *, optimised: bool = False
+) -> LoadedModel:
     return LoadedModel(
-        estimator=joblib.load(io.BytesIO(files[MODEL_FILE])),
+        estimator=estimator,
         name=metadata["model"],
         task=metadata["task"],
         features=tuple(Feature.from_json(item) for item in metadata["features"]),
         classes=tuple(metadata["classes"]),
         digest=digest,
+        optimised=optimised,
     )
 
 

@@ -50,6 +50,9 @@ class ServeSettings:
     digest_file: Annotated[Path | None, Env("STAGECRAFT_MODEL_DIGEST_FILE", Path)] = None
     """Where `fetch-model` has written it, in a cluster."""
 
+    optimised: Annotated[bool, Env("STAGECRAFT_SERVE_OPTIMISED", settings.truth)] = False
+    """Whether to answer from the model's smaller form, if the version has one."""
+
     @property
     def expected_digest(self) -> str:
         """Which model it must be.
@@ -319,9 +322,16 @@ def main(_argv: Sequence[str]) -> int:
     config = settings.load(ServeSettings)
     # One row a request: threads inside a prediction would only get in each other's way.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    model = artifact.load(config.model_dir, config.expected_digest)
+    model = artifact.load(config.model_dir, config.expected_digest, optimised=config.optimised)
     with PredictionServer(config.host, config.port, Predictor(model)) as server:
-        event("serve", "ready", model=model.name, version=model.digest, port=server.server_port)
+        event(
+            "serve",
+            "ready",
+            model=model.name,
+            version=model.digest,
+            port=server.server_port,
+            runtime="onnxruntime" if model.optimised else "scikit-learn",
+        )
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)
         thread.start()
         try:

@@ -98,6 +98,13 @@ def not_negative(text: str) -> float:
     return value
 
 
+def truth(text: str) -> bool:
+    """`true` or `false`."""
+    if text not in {"true", "false"}:
+        raise ValueError("expected true or false")
+    return text == "true"
+
+
 def name_list(text: str) -> tuple[str, ...]:
     """A JSON list of at least one name, none of them twice."""
     try:

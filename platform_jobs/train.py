@@ -20,6 +20,7 @@ from platform_jobs.evaluate import DECLARED_NAMES, by_group, evaluate
 from platform_jobs.hashing import code_version, sha256
 from platform_jobs.log import event
 from platform_jobs.offline import OfflineStore
+from platform_jobs.optimise import DEFAULT_TOLERANCE, Optimised, optimise
 from platform_jobs.problem import Task
 from platform_jobs.settings import Env, S3Location
 from platform_jobs.views import View, load_views
@@ -47,6 +48,10 @@ class TrainSettings:
     """A field; the model is evaluated for each of its values too. Default: as a whole only."""
     floors: Annotated[Mapping[str, float] | None, Env("STAGECRAFT_METRIC_FLOORS", settings.number_map)] = None
     """Metric → least value; a version under one is registered, but its approval is refused."""
+    optimise: Annotated[bool, Env("STAGECRAFT_OPTIMISE", settings.truth)] = False
+    """Whether the version gets a smaller form too, if one is as good."""
+    tolerance: Annotated[float, Env("STAGECRAFT_PARITY_TOLERANCE", settings.fraction)] = DEFAULT_TOLERANCE
+    """The most that a metric may lose by it: absolute, and of errors relative."""
     seed: Annotated[int, Env("STAGECRAFT_SEED", settings.positive_int)] = 20260
     iterations: Annotated[int, Env("STAGECRAFT_ITERATIONS", settings.positive_int)] = 100
     checkpoints: Annotated[S3Location | None, Env("STAGECRAFT_CHECKPOINT_URI", S3Location.parse)] = None
@@ -153,7 +158,10 @@ class _Publisher:
         config, trial = self.config, self.task.trial
         found = evaluate(config.task, state.model, trial.inputs, trial.truth)
         metrics = {name: round(value, 6) for name, value in found.items()}
-        packed = artifact.pack(state.model, self._metadata())
+        smaller = self._optimised(state)
+        packed = artifact.pack(
+            state.model, self._metadata(), smaller.form.body if smaller and smaller.form else None
+        )
         bucket = self.clients.bucket(config.artifacts_bucket)
         prefix = layout.model_prefix(config.model, packed.digest)
         evaluation = {
@@ -162,6 +170,8 @@ class _Publisher:
             "metrics": metrics,
             "cross_validation": state.scores,
         }
+        if smaller is not None:
+            evaluation["optimised"] = smaller.report
         quality = _report(bucket, f"{prefix}evaluation.json", evaluation)
         bias = None
         if trial.groups is not None:
@@ -201,11 +211,20 @@ class _Publisher:
                 "training_rows": str(len(self.task.problem.truth)),
                 "test_rows": str(len(trial.truth)),
                 "seed": str(config.seed),
+                **({"optimised": smaller.form.name if smaller.form else "none"} if smaller else {}),
             },
         )
         arn = registry.register(self.clients, version, config.lineage_table)
         event("train", "registered", version=arn, candidate=state.chosen, metrics=metrics)
         return Trained(arn, bucket.uri(key), packed.sha256, state.chosen, metrics, self.data.version)
+
+    def _optimised(self, state: estimators.State) -> Optimised | None:
+        if not self.config.optimise:
+            return None
+        trial = self.task.trial
+        return optimise(
+            state.model, self.config.task, trial.inputs, trial.truth, tolerance=self.config.tolerance
+        )
 
     def _metadata(self) -> dict[str, Any]:
         """What a server must know of the model, and what an auditor may ask it."""
