@@ -531,8 +531,7 @@ class ServingCluster(pulumi.ComponentResource):
         shares = {
             # The Gateway API knows whole numbers.
             model["name"]: {
-                workload_name(model, variant): round(_percent(variant) * 100)
-                for variant in _answering(model)
+                workload_name(model, variant): round(_percent(variant) * 100) for variant in _answering(model)
             }
             for model in self._args["models"]
             if model["variants"] and entrance.get("models", False)

@@ -9,7 +9,7 @@ class OnnxModel:
     """`predict` and `predict_proba` over a session; safe for threads."""
 
     def __init__(self, body: bytes) -> None:
-        import onnxruntime
+        import onnxruntime  # type: ignore[import-untyped]
 
         options = onnxruntime.SessionOptions()
         # One row a request: threads inside a prediction would only get in each other's way.

@@ -103,8 +103,8 @@ def _forms(estimator: Any, width: int, refused: dict[str, str]) -> Iterator[tupl
 
 def to_onnx(estimator: Any, width: int) -> bytes:
     """The model as ONNX, in single precision; the same model gives the same bytes."""
-    import skl2onnx
-    from skl2onnx.common.data_types import FloatTensorType
+    import skl2onnx  # type: ignore[import-untyped]
+    from skl2onnx.common.data_types import FloatTensorType  # type: ignore[import-untyped]
 
     options = {id(estimator): {"zipmap": False}} if hasattr(estimator, "predict_proba") else None
     model = skl2onnx.to_onnx(
@@ -119,7 +119,7 @@ def to_onnx(estimator: Any, width: int) -> bytes:
 
 def _quantised(body: bytes) -> bytes | None:
     import onnx
-    from onnxruntime.quantization import QuantType, quantize_dynamic
+    from onnxruntime.quantization import QuantType, quantize_dynamic  # type: ignore[import-untyped]
 
     if not any(node.op_type in _MATRICES for node in onnx.load_from_string(body).graph.node):
         return None
