@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from cli.batch_jobs import BatchJobError, BatchJobs
 from platform_jobs import demo_data, layout, registry, release, review
 from platform_jobs.aws import Clients
 from platform_jobs.errors import JobError
@@ -40,10 +41,7 @@ STEPS: Final = (
 )
 """The demo's steps in their order, with what each does."""
 SAMPLES: Final = 10
-TAIL_LINES: Final = 15
-_LOG_GROUP: Final = "/aws/batch/job"
 _POLL_SECONDS: Final = 0.25
-_JOB_SECONDS: Final = 3600
 _ENDPOINT_SECONDS: Final = 900
 
 
@@ -139,7 +137,7 @@ class _Demo:
         self._outputs = outputs
         self._clients = clients
         self._progress = progress
-        self._batch: Any = clients.client("batch")
+        self._jobs = BatchJobs(outputs, clients)
 
     def run(self, deploy: Callable[[], Mapping[str, Any]], bad_rows: int) -> DemoReport:
         """All steps."""
@@ -171,6 +169,8 @@ class _Demo:
     def _step(self, name: str, work: Callable[[], Any]) -> Any:
         try:
             return work()
+        except BatchJobError as error:
+            raise DemoError(name, str(error), error.tail) from error
         except (JobError, BotoCoreError, ClientError) as error:
             raise DemoError(name, str(error)) from error
 
@@ -188,25 +188,12 @@ class _Demo:
                 f"the stack declares no feature view {demo_data.VIEW}: take it over from "
                 "stacks/Pulumi.local.yaml, deploy, and run the demo again",
             )
-        jobs: dict[str, str] = {
-            name.removeprefix("train-"): arn
-            for name, arn in sorted(self._outputs["jobs"].items())
-            if name.startswith("train-")
-        }
-        for model, arn in jobs.items():
-            environment = self._definition(arn)["environment"]
-            told = {item["name"]: item["value"] for item in environment}
-            if json.loads(told.get("STAGECRAFT_MODEL_VIEWS", "[]")) == [demo_data.VIEW]:
-                return model
+        for job in sorted(self._outputs["jobs"]):
+            if job.startswith("train-"):
+                views = self._jobs.environment(job).get("STAGECRAFT_MODEL_VIEWS", "[]")
+                if json.loads(views) == [demo_data.VIEW]:
+                    return str(job.removeprefix("train-"))
         raise DemoError("ingest", f"no model of the stack has the features [{demo_data.VIEW}]: declare one")
-
-    def _definition(self, arn: str) -> Mapping[str, Any]:
-        """The container of a job definition."""
-        found = self._batch.describe_job_definitions(jobDefinitions=[arn])["jobDefinitions"]
-        if not found:
-            raise DemoError("ingest", f"job definition {arn} is gone: deploy the stack again")
-        container: Mapping[str, Any] = found[0]["containerProperties"]
-        return container
 
     def _ingest(self, bad_rows: int) -> Ingested:
         self._begin("ingest")
@@ -229,8 +216,8 @@ class _Demo:
         self._begin("quality")
         curated = self._clients.bucket(self._outputs["buckets"]["curated"])
         try:
-            self._run_job("quality", "quality", {"STAGECRAFT_VIEW": demo_data.VIEW})
-        except DemoError as error:
+            self._run_job("quality", {"STAGECRAFT_VIEW": demo_data.VIEW})
+        except BatchJobError as error:
             if not ingested.added:
                 raise
             # What the gate refuses would be refused by every later run as well; its report stays.
@@ -254,24 +241,21 @@ class _Demo:
 
     def _materialise(self) -> None:
         self._begin("materialise")
-        self._run_job("materialise", "materialise", {"STAGECRAFT_VIEW": demo_data.VIEW})
+        self._run_job("materialise", {"STAGECRAFT_VIEW": demo_data.VIEW})
         view = self._outputs["views"][demo_data.VIEW]
         self._say("materialise", f"offline in {view['offlineUri']}, online in table {view['table']}")
 
     def _train(self, model: str) -> Registered:
         self._begin("train")
-        job = self._run_job("train", f"train-{model}", {})
+        job = self._run_job(f"train-{model}", {})
         group = self._outputs["models"][model]["packageGroup"]
-        for summary in registry.versions(self._clients.sagemaker, group):
-            version = registry.describe(self._clients, summary["ModelPackageArn"])
-            if version.properties.get("run") == registry.property_text(job):
-                shown = ", ".join(f"{name} {version.metrics[name]:.3f}" for name in sorted(version.metrics))
-                rows = version.properties.get("test_rows", "?")
-                self._say(
-                    "train", f"version {version.number}: {shown} on {rows} samples not seen in training"
-                )
-                return version
-        raise DemoError("train", f"job {job} registered no version in {group}")
+        version = registry.version_of_run(self._clients, group, job)
+        if version is None:
+            raise DemoError("train", f"job {job} registered no version in {group}")
+        shown = ", ".join(f"{name} {version.metrics[name]:.3f}" for name in sorted(version.metrics))
+        rows = version.properties.get("test_rows", "?")
+        self._say("train", f"version {version.number}: {shown} on {rows} samples not seen in training")
+        return version
 
     def _approve(self, version: Registered) -> Registered:
         self._begin("approve")
@@ -333,58 +317,11 @@ class _Demo:
         self._say("predict", f"{right} of {len(answers)} samples told rightly")
         return answers
 
-    def _run_job(self, step: str, name: str, environment: Mapping[str, str]) -> str:
-        """Submits a job and waits for its end; returns its id."""
-        job: str = self._batch.submit_job(
-            jobName=f"demo-{name}",
-            jobQueue=self._outputs["jobQueues"][name],
-            jobDefinition=self._outputs["jobs"][name],
-            containerOverrides={
-                "environment": [{"name": key, "value": value} for key, value in environment.items()]
-            },
-        )["jobId"]
-        deadline = time.monotonic() + _JOB_SECONDS
-        while True:
-            (found,) = self._batch.describe_jobs(jobs=[job])["jobs"]
-            if found["status"] == "SUCCEEDED":
-                return job
-            if found["status"] == "FAILED":
-                tail = self._log_tail(name, found)
-                cause = _cause(tail) or found.get("statusReason") or "no reason given"
-                raise DemoError(step, f"job {name} failed: {cause}", tail)
-            if time.monotonic() > deadline:
-                raise DemoError(step, f"job {name} ({job}) is still {found['status']} after an hour")
-            time.sleep(_POLL_SECONDS)
-
-    def _log_tail(self, name: str, job: Mapping[str, Any]) -> list[str]:
-        """The last lines of a job's log; none if there is no log."""
-        stream = job.get("container", {}).get("logStreamName")
-        if not stream:
-            return []
-        definition = self._definition(self._outputs["jobs"][name])
-        options = definition.get("logConfiguration", {}).get("options", {})
-        logs: Any = self._clients.client("logs")
-        for group in dict.fromkeys([options.get("awslogs-group", _LOG_GROUP), _LOG_GROUP]):
-            try:
-                found = logs.get_log_events(
-                    logGroupName=group, logStreamName=stream, startFromHead=False, limit=TAIL_LINES
-                )
-            except logs.exceptions.ResourceNotFoundException:
-                continue
-            return [item["message"].rstrip() for item in found["events"]][-TAIL_LINES:]
-        return []
-
-
-def _cause(tail: Sequence[str]) -> str | None:
-    """What the job itself says of its failure, in its last words."""
-    for line in reversed(tail):
-        try:
-            said = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(said, dict) and said.get("level") == "ERROR":
-            return str(said.get("cause") or said.get("problem") or said.get("event"))
-    return None
+    def _run_job(self, name: str, environment: Mapping[str, str]) -> str:
+        """Submits a job and waits for its success; returns its id."""
+        job = self._jobs.submit(name, environment, job_name=f"demo-{name}")
+        self._jobs.wait(name, job)
+        return job
 
 
 def _some(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -382,6 +382,39 @@ def simulate_pools(
     simulating.simulate_pools(_workspace(stack), asked)
 
 
+@simulate_app.command("spot")
+def simulate_spot(
+    *,
+    stack: StackOption = "local",
+    model: Annotated[
+        str | None, typer.Option("--model", help="Whose training; default: the stack's only model.")
+    ] = None,
+    interruptions: Annotated[
+        int, typer.Option("--interruptions", min=1, help="How often the machine is taken back.")
+    ] = 3,
+    seed: Annotated[int, typer.Option("--seed", help="Of when, and with or without notice.")] = 1,
+    hours: Annotated[
+        float, typer.Option("--hours", min=0.1, max=1000, help="Length of the uninterrupted run.")
+    ] = 4,
+    json_out: Annotated[Path | None, typer.Option("--json", help="Write the report here, as JSON.")] = None,
+) -> None:
+    """Interrupt a model's training as spot does: does it come to the same model, and at what cost?
+
+    The stack's own job runs twice in a copy of its twin. Exit code 0; 1: a run failed, or the models
+    differ; 2: it cannot be asked of this stack.
+    """
+    from cli.spot import simulating
+
+    simulating.simulate_spot(
+        _workspace(stack),
+        model,
+        interruptions=interruptions,
+        seed=seed,
+        hours=hours,
+        json_out=json_out,
+    )
+
+
 @stack_app.command("export")
 def export(
     stack: StackOption = "local",

@@ -130,6 +130,23 @@ class Workspace:
             if scratch:
                 stop_cloud(self.files.cloud)
 
+    @contextmanager
+    def cloud_copy(self, folder: Path) -> Iterator[str]:
+        """The endpoint of a cloud in `folder` that holds what the stack's own holds, and ends with the block.
+
+        Raises:
+            CloudError: the stack's own holds nothing, or the copy does not start.
+        """
+        from twin.aws.cloud.client import copy_cloud, ensure_cloud, stop_cloud
+
+        with self.cloud():  # it must run, so that what it holds is saved
+            copy_cloud(self.files.cloud, folder)
+        handle = ensure_cloud(folder, idle_seconds=_SCRATCH_IDLE_SECONDS)
+        try:
+            yield handle.endpoint
+        finally:
+            stop_cloud(folder)
+
     def _policy_config(self, *, whole: bool) -> Mapping[str, Any]:
         from policies.levels import pack_config
 

@@ -6,7 +6,7 @@ because the steps are the same either way.
 """
 
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -37,8 +37,12 @@ class State:
 
     scores: dict[str, list[float]] = field(default_factory=dict)
     iterations: int = 0
+    """Boosting iterations of `model`."""
     model: Any = None
+    """What is being fitted: of the fold under way, then of the chosen candidate on all rows."""
     finished: bool = False
+    steps: int = 0
+    """Steps done. The same data, settings and seed take the same steps."""
 
     @property
     def chosen(self) -> str:
@@ -62,29 +66,52 @@ class Problem:
 
 
 def steps(problem: Problem, state: State) -> Iterator[State]:
-    """Goes on from a state, and yields it after each step until it is finished."""
+    """Goes on from a state, and yields it after each step until it is finished.
+
+    A step is a linear fit, or a round of boosting: no part of a long training is too long to be saved.
+    """
     threads = 1 if problem.inputs.size < _SMALL else None
+    for _ in _stages(problem, state, threads):
+        state.steps += 1
+        yield state
+
+
+def _stages(problem: Problem, state: State, threads: int | None) -> Iterator[None]:
+    """Every fold of every candidate, then the best one on all rows."""
     for name in CANDIDATES:
         scores = state.scores.setdefault(name, [])
         while len(scores) < FOLDS:
-            with _threads(threads):
-                scores.append(_fold_score(problem, name, len(scores)))
-            yield state
-    name = state.chosen
+            fold = len(scores)
+            if not _tells(problem, fold):
+                scores.append(0.0)
+                yield
+                continue
+            for fitted in _fit(problem, name, state, problem.folds != fold, threads):
+                if fitted:
+                    with _threads(threads):
+                        scores.append(_fold_score(problem, state.model, fold))
+                    state.model, state.iterations = None, 0
+                yield
+    for fitted in _fit(problem, state.chosen, state, slice(None), threads):
+        state.finished = fitted
+        yield
+
+
+def _fit(problem: Problem, name: str, state: State, rows: Any, threads: int | None) -> Iterator[bool]:
+    """Fits `state.model` on some rows; yields after each round whether that was the last."""
+    inputs, truth = problem.inputs[rows], problem.truth[rows]
     if name == "linear":
         with _threads(threads):
-            state.model = _stored(_linear(problem).fit(problem.inputs, problem.truth))
-        state.finished = True
-        yield state
+            state.model = _stored(_linear(problem).fit(inputs, truth))
+        yield True
         return
     model = state.model if state.model is not None else _trees(problem)
-    while state.iterations < problem.iterations:
-        state.iterations = min(state.iterations + ROUND, problem.iterations)
+    for done in range(state.iterations, problem.iterations, ROUND):
+        state.iterations = min(done + ROUND, problem.iterations)
         with _threads(threads):
-            model.set_params(max_iter=state.iterations).fit(problem.inputs, problem.truth)
+            model.set_params(max_iter=state.iterations).fit(inputs, truth)
         state.model = model = _stored(model)
-        state.finished = state.iterations == problem.iterations
-        yield state
+        yield state.iterations == problem.iterations
 
 
 def _stored(model: Any) -> Any:
@@ -101,15 +128,14 @@ def _threads(limit: int | None) -> Any:
     return threadpoolctl.threadpool_limits({"blas": 1} if limit is None else {"blas": 1, "openmp": limit})
 
 
-def _fold_score(problem: Problem, name: str, fold: int) -> float:
-    build: Callable[[Problem], Any] = _linear if name == "linear" else _trees
-    model = build(problem)
-    if name == "trees":
-        model.set_params(max_iter=problem.iterations)
+def _tells(problem: Problem, fold: int) -> bool:
+    """Whether a fold can tell the candidates apart: it has rows, and the others have something to learn."""
     held_out = problem.folds == fold
-    if not held_out.any() or len(np.unique(problem.truth[~held_out])) < 2:
-        return 0.0  # this fold cannot tell the candidates apart
-    model.fit(problem.inputs[~held_out], problem.truth[~held_out])
+    return bool(held_out.any()) and len(np.unique(problem.truth[~held_out])) > 1
+
+
+def _fold_score(problem: Problem, model: Any, fold: int) -> float:
+    held_out = problem.folds == fold
     found = evaluate(problem.task, model, problem.inputs[held_out], problem.truth[held_out])
     return found.get(SELECTION_METRIC[problem.task], 0.0)
 

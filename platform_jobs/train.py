@@ -109,8 +109,10 @@ def run(clients: Clients, config: TrainSettings, interruption: Interruption | No
 
 def _fit(task: Task, checkpoints: Checkpoints | None, interruption: Interruption) -> estimators.State:
     state: estimators.State = (checkpoints.load() if checkpoints else None) or estimators.State()
+    event("train", "fitting", done=state.steps)
     if not state.finished:
         for state in estimators.steps(task.problem, state):  # noqa: B020 - one state, step by step
+            event("train", "step", step=state.steps)
             if checkpoints:
                 checkpoints.after_step(state, interruption)
             interruption.check()

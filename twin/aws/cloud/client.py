@@ -8,10 +8,11 @@ import http.client
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 ENDPOINT_FILE: Final = "endpoint.json"
 LOG_FILE: Final = "cloud.log"
+SNAPSHOT: Final = "state.snapshot"
 LIFE_LOCK: Final = "life.lock"
 """Held by the cloud's process for as long as it lives: the one sure sign that it has ended."""
 _START_LOCK: Final = "start.lock"
@@ -126,6 +128,43 @@ def kill_endpoint(endpoint: str, region: str, name: str) -> list[int]:
         require_loopback(endpoint), "POST", "kill-endpoint", {"region": region, "endpoint": name}
     )["killed"]
     return told
+
+
+def copy_cloud(directory: Path, target: Path) -> None:
+    """Copies what the running cloud of a folder holds into another folder, for a cloud of its own.
+
+    Raises:
+        CloudError: no cloud runs there, or it holds nothing.
+    """
+    handle = running_cloud(directory)
+    if handle is None:
+        raise CloudError(f"no cloud runs in {directory}")
+    save_cloud(handle.endpoint)
+    target.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        shutil.copy(directory / SNAPSHOT, target / SNAPSHOT)
+    except FileNotFoundError:
+        raise CloudError(f"the cloud in {directory} holds nothing") from None
+
+
+def reclaim_host(
+    endpoint: str, region: str, job_id: str, *, grace_seconds: float, when: Sequence[str] = ()
+) -> None:
+    """Takes the host of a Batch job back, as EC2 does with spot: SIGTERM, then SIGKILL.
+
+    Args:
+        endpoint: The cloud's.
+        region: The job's.
+        job_id: The job.
+        grace_seconds: Time between the two signals; 0 kills at once, as a lost machine does.
+        when: Not before a line of the job's log holds one of these. Several such requests are carried out in
+            their order, each on another attempt. Default: now.
+
+    Raises:
+        CloudError: the job has no host, and will have none.
+    """
+    told = {"region": region, "job": job_id, "graceSeconds": grace_seconds, "when": list(when)}
+    _ask(require_loopback(endpoint), "POST", "reclaim", told)
 
 
 def inventory(endpoint: str) -> list[dict[str, str]]:
@@ -234,17 +273,17 @@ def _told(directory: Path) -> dict[str, Any] | None:
         return None
 
 
-def _ask(endpoint: str, method: str, path: str, told: Mapping[str, str] | None = None) -> Any:
+def _ask(endpoint: str, method: str, path: str, told: Any = None) -> Any:
     parts = urlsplit(endpoint)
     connection = http.client.HTTPConnection(parts.hostname or "127.0.0.1", parts.port, timeout=_STOP_SECONDS)
     try:
-        body_sent = None if told is None else json.dumps(told).encode()
-        connection.request(method, f"/_stagecraft/{path}", body_sent, headers={"Connection": "close"})
+        body = None if told is None else json.dumps(told)
+        connection.request(method, f"/_stagecraft/{path}", body, {"Connection": "close"})
         answer = connection.getresponse()
-        body = answer.read()
+        content = answer.read()
         if answer.status >= 300:
-            raise CloudError(f"the twin's cloud answered {answer.status} to {path}: {body.decode()[:500]}")
-        return json.loads(body)
+            raise CloudError(f"the twin's cloud answered {answer.status} to {path}: {content.decode()[:500]}")
+        return json.loads(content)
     finally:
         connection.close()
 

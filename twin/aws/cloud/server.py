@@ -151,10 +151,26 @@ class _Cloud:
             case "POST", "save":
                 self._parts.keeper.save()
                 return _json({"saved": self._parts.keeper.unsaved == 0})
+            case "POST", "reclaim":
+                return self._reclaim(request.body)
             case "POST", "stop":
                 self._stop.set()
                 return _json({"stopping": True})
         return _json({"error": f"the twin's cloud has no {request.method} {request.target}"}, 404)
+
+    def _reclaim(self, body: bytes) -> HttpResponse:
+        from twin.aws.cloud.live.batch import Reclaim
+
+        self._last_request = clock.real_now()
+        try:
+            told = json.loads(body)
+            region, job_id = str(told["region"]), str(told["job"])
+            reclaim = Reclaim(float(told["graceSeconds"]), [str(text) for text in told["when"]])
+        except (ValueError, KeyError, TypeError) as problem:
+            return _json({"error": f"expected region, job, graceSeconds, when: {problem!r}"}, 400)
+        if self._parts.live.batch.reclaim(region, job_id, reclaim):
+            return _json({"reclaimed": job_id})
+        return _json({"error": f"job {job_id} has no host in {region}"}, 409)
 
 
 def _json(value: Any, status: int = 200) -> HttpResponse:

@@ -12,9 +12,9 @@ from typing import Any, Final, Protocol
 
 from twin.aws.cloud import journal as journals
 from twin.aws.cloud import snapshot as snapshots
+from twin.aws.cloud.client import SNAPSHOT
 from twin.aws.cloud.gateway import Gateway
 
-SNAPSHOT: Final = "state.snapshot"
 BACKUP: Final = "state.backup"
 JOURNAL: Final = "journal"
 _log = logging.getLogger(__name__)

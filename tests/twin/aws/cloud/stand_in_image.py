@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -53,6 +54,14 @@ def main(arguments: list[str]) -> int:
         case ["sleep", seconds]:
             print("sleeping", flush=True)
             time.sleep(float(seconds))
+        case ["linger", attempt]:
+            signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+            print("here", flush=True)
+            time.sleep(0 if os.environ["AWS_BATCH_JOB_ATTEMPT"] == attempt else 60)
+        case ["stay"]:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            print("here to stay", flush=True)
+            time.sleep(60)
         case ["environment"]:
             print(json.dumps(dict(os.environ), sort_keys=True))
         case ["fail-until", attempt]:

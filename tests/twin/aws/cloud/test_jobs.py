@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.twin.aws.cloud.conftest import Cloud, wait_for
-from twin.aws.cloud.client import stop_cloud
+from tests.twin.aws.cloud.conftest import REGION, Cloud, wait_for
+from twin.aws.cloud.client import CloudError, reclaim_host, stop_cloud
+from twin.aws.cloud.live.batch import LOST_HOST
 
 
 def set_up(cloud: Cloud, command: list[str], **definition: Any) -> None:
@@ -129,6 +130,42 @@ def test_a_job_is_ended_when_it_takes_too_long_or_is_told_to(cloud: Cloud) -> No
     cloud.client("batch").terminate_job(jobId=job_id, reason="changed my mind")
     assert ends(cloud, job_id, "FAILED")["statusReason"] == "changed my mind"
     wait_for(cloud.processes, [])
+
+
+SPOT: list[dict[str, str]] = [
+    {"onStatusReason": "Host EC2*", "action": "RETRY"},
+    {"onExitCode": "143", "action": "RETRY"},
+    {"onReason": "*", "action": "EXIT"},
+]
+
+
+@pytest.mark.slow
+def test_hosts_are_taken_back_with_notice_and_without_each_from_another_attempt(cloud: Cloud) -> None:
+    set_up(cloud, ["linger", "3"], retryStrategy={"attempts": 3, "evaluateOnExit": SPOT})
+    job_id = submit(cloud)
+    for grace in (60, 0):
+        reclaim_host(cloud.endpoint, REGION, job_id, grace_seconds=grace, when=["here", "nowhere"])
+    attempts = ends(cloud, job_id, "SUCCEEDED")["attempts"]
+    assert [each["container"].get("exitCode") for each in attempts] == [143, None, 0]
+    assert [each["statusReason"] for each in attempts] == [
+        "Essential container in task exited",
+        LOST_HOST,
+        "Essential container in task exited",
+    ]
+
+
+@pytest.mark.slow
+def test_a_host_is_taken_back_at_once_whatever_the_job_makes_of_the_notice(cloud: Cloud) -> None:
+    set_up(cloud, ["stay"], retryStrategy={"attempts": 1})
+    job_id = submit(cloud)
+    wait_for(lambda: told(cloud, job_id)["status"], "RUNNING")
+    wait_for(lambda: log_of(cloud, told(cloud, job_id)), ["here to stay"])
+    reclaim_host(cloud.endpoint, REGION, job_id, grace_seconds=0.2)
+    assert ends(cloud, job_id, "FAILED")["statusReason"] == LOST_HOST
+    for gone in (job_id, "no-such-job"):
+        for when in ((), ("here",)):
+            with pytest.raises(CloudError, match=f"job {gone} has no host in {REGION}"):
+                reclaim_host(cloud.endpoint, REGION, gone, grace_seconds=1, when=when)
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.twin.aws.cloud.conftest import Cloud, wait_for
-from twin.aws.cloud.client import CloudError, ensure_cloud, running_cloud, save_cloud, stop_cloud
+from twin.aws.cloud.client import CloudError, copy_cloud, ensure_cloud, running_cloud, save_cloud, stop_cloud
 
 TRUST = json.dumps(
     {
@@ -229,6 +229,18 @@ def test_a_torn_last_record_is_cut_off_and_a_damaged_one_refused(cloud: Cloud) -
     journal.write_bytes(whole[:40] + bytes([whole[40] ^ 1]) + whole[41:])
     with pytest.raises(CloudError, match="fails its checksum"):
         ensure_cloud(cloud.directory)
+
+
+def test_a_copy_holds_the_same_and_lives_its_own_life(new_cloud: Callable[..., Cloud]) -> None:
+    cloud, copy = new_cloud("original"), new_cloud("copy")
+    with pytest.raises(CloudError, match="no cloud runs in"):
+        copy_cloud(cloud.directory, copy.directory)
+    cloud.client("s3").create_bucket(Bucket="kept")
+    copy_cloud(cloud.directory, copy.directory)
+    assert copy.inventory() == cloud.inventory()
+    copy.client("s3").create_bucket(Bucket="another")
+    assert [each["id"] for each in cloud.inventory()] == ["kept"]
+    assert len(copy.inventory()) == 2
 
 
 def test_saved_state_is_private(cloud: Cloud) -> None:

@@ -5,11 +5,14 @@ import logging
 import os
 import queue
 import shutil
+import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +24,7 @@ from twin.aws.cloud.live.processes import ProcessGroup, container_environment, i
 
 LOG_GROUP: Final = "/aws/batch/job"
 LOST_HOST: Final = "Host EC2 (the twin's cloud) terminated."
+"""As AWS says it, so that retry strategies know it."""
 _LOG_SECONDS: Final = 0.25
 _LOG_EVENTS: Final = 1_000
 _LOG_LINE: Final = 200_000
@@ -29,6 +33,16 @@ _log = logging.getLogger(__name__)
 
 JobKey = tuple[str, str]
 """Region and job id."""
+
+
+@dataclass(frozen=True)
+class Reclaim:
+    """A host that is to be taken back, as EC2 takes back a spot instance."""
+
+    grace_seconds: float
+    """Between the notice (SIGTERM) and the end (SIGKILL); 0 for no notice at all."""
+    when: Sequence[str] = ()
+    """Not before a line of the job's log holds one of these."""
 
 
 class BatchRunner:
@@ -44,6 +58,8 @@ class BatchRunner:
         self._live = live
         self._slots = threading.Semaphore(max(2, os.cpu_count() or 2))
         self._running: dict[JobKey, subprocess.Popen[bytes]] = {}
+        self._reclaims: dict[JobKey, deque[Reclaim]] = {}
+        self._reclaimed: set[int] = set()
         self._active = 0
         self._guard = threading.Lock()
         self._stopping = False
@@ -93,7 +109,40 @@ class BatchRunner:
         if process is not None:
             threading.Thread(target=self._processes.end, args=(process,), daemon=True).start()
 
+    def reclaim(self, region: str, job_id: str, reclaim: Reclaim) -> bool:
+        """Takes the job's host back, now or when its log says so; returns whether it has, or may get, one.
+
+        Several that wait for the log are carried out in their order, each on another attempt's host.
+        """
+        key = region, job_id
+        if reclaim.when:
+            assert self._gateway is not None  # noqa: S101
+            with self._gateway.lock:
+                job = batch.jobs_of(self._store, region).get(job_id)
+                if job is None or job["status"] in batch.ENDED:
+                    return False
+                self._reclaims.setdefault(key, deque()).append(reclaim)
+            return True
+        process = self._running.get(key)
+        if process is None:
+            return False
+        self._take_host(process, reclaim)
+        return True
+
     # --- one job ---
+
+    def _take_host(self, process: "subprocess.Popen[bytes]", reclaim: Reclaim) -> None:
+        self._reclaimed.add(process.pid)
+        threading.Thread(
+            target=self._processes.end, args=(process, reclaim.grace_seconds), daemon=True
+        ).start()
+
+    def _take_host_if_due(self, key: JobKey, process: "subprocess.Popen[bytes]", line: str) -> None:
+        waiting = self._reclaims.get(key)
+        if not waiting or process.pid in self._reclaimed:
+            return
+        if any(text in line for text in waiting[0].when):
+            self._take_host(process, waiting.popleft())
 
     def _run(self, key: JobKey) -> None:
         try:
@@ -108,6 +157,7 @@ class BatchRunner:
             if not self._stopping:
                 self._tell("job-refused", key, reason="the twin's cloud failed to run the job; see its log")
         finally:
+            self._reclaims.pop(key, None)
             with self._guard:
                 self._active -= 1
 
@@ -187,15 +237,21 @@ class BatchRunner:
         try:
             assert process.stdout is not None  # noqa: S101  (a pipe, as started)
             for line in process.stdout:
-                logs.write(line.decode(errors="replace").rstrip("\n"))
+                text = line.decode(errors="replace").rstrip("\n")
+                logs.write(text)
+                self._take_host_if_due(key, process, text)
             exit_code = process.wait()
         finally:
             if timer is not None:
                 timer.cancel()
             self._running.pop(key, None)
             self._processes.ended(process)
+            reclaimed = process.pid in self._reclaimed
+            self._reclaimed.discard(process.pid)
         if late.is_set():
             return _shell_code(exit_code), _TIMED_OUT
+        if reclaimed and exit_code == -signal.SIGKILL:
+            return None, LOST_HOST  # nobody was left to tell the exit code
         return _shell_code(exit_code), "Essential container in task exited"
 
     def _too_late(self, process: "subprocess.Popen[bytes]", late: threading.Event) -> None:

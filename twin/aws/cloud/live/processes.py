@@ -99,9 +99,13 @@ class ProcessGroup:
         return process
 
     def end(self, process: "subprocess.Popen[Any]", grace: float = _TERM_SECONDS) -> None:
-        """Ends a process and what it started: asked first, after `grace` seconds forced."""
+        """Ends a process and what it started: asked first, after `grace` seconds forced.
+
+        Without grace it is not even asked.
+        """
         if process.poll() is None:
-            _signal(process, signal.SIGTERM)
+            if grace > 0:
+                _signal(process, signal.SIGTERM)
             try:
                 process.wait(grace)
             except subprocess.TimeoutExpired:
