@@ -82,7 +82,7 @@ STAGES: Final = (
             Capability("quotas", "Kueue quotas", built=True),
             Capability("queue-autoscaling", "Autoscaling on queue depth", built=True),
             Capability("progressive-release", "Canary and A/B release with metric gates", built=True),
-            Capability("model-optimisation", "Quantised and distilled models"),
+            Capability("model-optimisation", "Smaller models that answer as well", built=True),
             Capability("anomaly-monitors", "Cost anomaly monitors", built=True),
             Capability("reaper", "Idle and expired resources are taken down", built=True),
             Capability("unit-costs", "Cost per prediction", built=True),

@@ -12,7 +12,7 @@ from components import Endpoint, Monitoring
 from components.endpoint import EndpointArgs
 from stacks.parts.base import Base
 from stacks.parts.plan import Outputs, Plan
-from stacks.parts.serving import FALLBACK_TAG, Versions, fallback_of
+from stacks.parts.serving import FALLBACK_TAG, Versions, fallback_of, serve_environment
 from stacks.settings import Model
 
 PREVIOUS: Final = "previous"
@@ -101,6 +101,8 @@ def _standby(plan: Plan, base: Base, model: Model, version: str, watch: Monitori
         "kms_key_arn": base.lake.kms_key_arn,
         "tags": {**plan.tags, **plan.tags_of(model), FALLBACK_TAG: fallback_of(model)},
     }
+    if environment := serve_environment(plan):
+        args["environment"] = environment
     if base.image.repository_arns:
         args["repository_arns"] = list(base.image.repository_arns)
     if watch is not None:

@@ -85,6 +85,11 @@ def hosted(plan: Plan, released: Versions) -> Versions:
     return Versions(live=here(released.live), previous=here(released.previous))
 
 
+def serve_environment(plan: Plan) -> dict[str, pulumi.Input[str]]:
+    """What `serve` is told beside its model."""
+    return {"STAGECRAFT_SERVE_OPTIMISED": "true"} if plan.has("model-optimisation") else {}
+
+
 def fallback_of(model: Model) -> str:
     """The lowest step of a model's ladder, or `none`."""
     return model.serving.steps[-1] if model.serving.steps else "none"
@@ -118,6 +123,8 @@ def _endpoint(plan: Plan, model: Model, base: Base, live: Mapping[str, str]) -> 
         "kms_key_arn": base.lake.kms_key_arn,
         "tags": {**plan.tags, **plan.tags_of(model), FALLBACK_TAG: fallback_of(model)},
     }
+    if environment := serve_environment(plan):
+        args["environment"] = environment
     if base.image.repository_arns:
         args["repository_arns"] = list(base.image.repository_arns)
     if model.name in live:

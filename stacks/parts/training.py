@@ -98,6 +98,7 @@ def train_job(plan: Plan, model: Model, base: Base) -> PoolJob:
             "STAGECRAFT_POINTER_PREFIX": base.registry.pointer_prefix,
             "STAGECRAFT_IMAGE_URI": base.image.uri,
             **evaluation_of(model),
+            **optimisation_of(plan, model),
         },
         "policy_arns": [
             base.features.read_policy_arn,
@@ -109,6 +110,16 @@ def train_job(plan: Plan, model: Model, base: Base) -> PoolJob:
         "checkpoint_minutes": training.checkpoint_minutes,
         "timeout_minutes": training.timeout_minutes,
         "tags": plan.tags_of(model),
+    }
+
+
+def optimisation_of(plan: Plan, model: Model) -> dict[str, str]:
+    """Whether a version gets a smaller form, and what that may lose; as `train` is told."""
+    if not plan.has("model-optimisation"):
+        return {}
+    return {
+        "STAGECRAFT_OPTIMISE": "true",
+        "STAGECRAFT_PARITY_TOLERANCE": str(model.training.parity_tolerance),
     }
 
 

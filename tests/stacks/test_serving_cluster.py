@@ -107,3 +107,15 @@ def test_a_language_model_on_gpus_is_scaled_by_what_waits():
     recording = deploy("dev", raw=raw, live=True)
     query = recording.one("ScaledObject", "models-churn-live-scaler").inputs["spec"]["triggers"][0]
     assert "vllm:num_requests_waiting" in query["metadata"]["query"]
+
+
+def test_versions_get_a_smaller_form_and_servers_answer_from_it():
+    raw = {**stack_file("dev"), "stagecraft:capabilities": {"model-optimisation": True}}
+    raw["stagecraft:models"][1]["training"]["parityTolerance"] = 0.01
+    recording = deploy("dev", raw=raw, live=True)
+    job = json.loads(recording.one("JobDefinition", "pool-train-churn-job").inputs["containerProperties"])
+    told = {item["name"]: item["value"] for item in job["environment"]}
+    assert (told["STAGECRAFT_OPTIMISE"], told["STAGECRAFT_PARITY_TOLERANCE"]) == ("true", "0.01")
+    for made in recording.of("Model"):
+        environment = made.inputs["containers"][0]["environment"]
+        assert environment["STAGECRAFT_SERVE_OPTIMISED"] == "true"
