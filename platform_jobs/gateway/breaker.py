@@ -76,7 +76,8 @@ class Breaker:
         if self._open_until is not None or failed is None:
             return  # what began before it opened says nothing of how the backend is now
         self._failed.append(failed)
-        enough = len(self._failed) >= self._policy.least_calls
+        # An answer opens nothing, even where it is the call that makes the window long enough to judge.
+        enough = failed and len(self._failed) >= self._policy.least_calls
         if enough and sum(self._failed) >= self._policy.ratio * len(self._failed):
             self._open_until = self._clock() + self._pause
 
