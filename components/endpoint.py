@@ -381,11 +381,7 @@ def execution_policy(
         ),
         # Neither takes a resource.
         iam.allow(["ecr:GetAuthorizationToken"], ["*"]),
-        iam.allow(
-            ["cloudwatch:PutMetricData"],
-            ["*"],
-            conditions={"StringEquals": {"cloudwatch:namespace": "/aws/sagemaker/Endpoints"}},
-        ),
+        iam.put_metrics("/aws/sagemaker/Endpoints"),
         iam.allow(["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"], [f"{logs}:*"]),
     )
 

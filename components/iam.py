@@ -116,6 +116,15 @@ def key_access(key_arn: str) -> Statement:
     return allow(KEY_USE, [key_arn])
 
 
+def put_metrics(namespace: str) -> Statement:
+    """Metrics of one namespace, and of no other; the action takes no resource."""
+    return allow(
+        ["cloudwatch:PutMetricData"],
+        ["*"],
+        conditions={"StringEquals": {"cloudwatch:namespace": namespace}},
+    )
+
+
 def tls_only(actions: str, arns: Iterable[str]) -> Statement:
     """Nothing in the clear, whoever asks."""
     return resource_statement(

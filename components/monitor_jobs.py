@@ -126,14 +126,8 @@ def view_rights_document(*, artifacts: str, curated: str, key: str, views: Seque
 
 
 def emit_document() -> str:
-    """Metrics of the platform's own namespace, and of no other; the action takes no resource."""
-    return iam.document(
-        iam.allow(
-            ["cloudwatch:PutMetricData"],
-            ["*"],
-            conditions={"StringEquals": {"cloudwatch:namespace": PLATFORM}},
-        )
-    )
+    """Metrics of the platform's own namespace, and of no other."""
+    return iam.document(iam.put_metrics(PLATFORM))
 
 
 def check_jobs(problems: Problems, jobs: MonitorJobs) -> None:

@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "release": ("release", "point live at an approved version, or roll back"),
     "serve": ("serve", "answer predictions over HTTP, as SageMaker asks for them"),
     "gateway": ("gateway.server", "answer predictions down a ladder, in front of the models' endpoints"),
+    "lambda": ("lambda_runtime", "answer a Lambda function's invocations by the handler named"),
     "gate": ("gate.command", "judge a canary: promote, wait or roll back"),
     "fetch-model": ("fetch_model", "put an approved version's files where a server looks for them"),
     "predict": ("predict", "ask an endpoint about an entity's current features"),

@@ -49,12 +49,13 @@ class PredictionWriter:
         try:
             while True:
                 await asyncio.sleep(self._every)
-                await self._flush()
+                await self.flush()
         finally:
             with contextlib.suppress(Exception):
-                await asyncio.shield(self._flush())
+                await asyncio.shield(self.flush())
 
-    async def _flush(self) -> None:
+    async def flush(self) -> None:
+        """Writes what waits; what cannot be written waits on."""
         batch, self._waiting = self._waiting, []
         if not batch:
             return

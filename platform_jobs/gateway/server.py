@@ -5,19 +5,20 @@ import signal
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import aiohttp
 from aiohttp import web
 
 from platform_jobs import metrics, settings
 from platform_jobs.aws import Clients
-from platform_jobs.gateway.application import Health, ServedModel, make_application
+from platform_jobs.gateway.application import Health, make_application
 from platform_jobs.gateway.backends import Backend, HttpModel, SageMakerModel, Signer
 from platform_jobs.gateway.declaration import ModelDeclaration, Target, parse_models
 from platform_jobs.gateway.guarded import Guarded
 from platform_jobs.gateway.ladder import Ladder
 from platform_jobs.gateway.prediction_writer import FLUSH_SECONDS, PredictionWriter
+from platform_jobs.gateway.served import ServedModel
 from platform_jobs.gateway.shadow import Shadower
 from platform_jobs.gateway.telemetry import PUBLISH_SECONDS, CloudWatchPublisher, Telemetry
 from platform_jobs.log import event
@@ -65,6 +66,7 @@ class Gateway:
         self.telemetry = Telemetry(config.stack)
         self.health = Health()
         self.writer = self._writer()
+        self._publisher = self._make_publisher()
         self.models = {declared.name: self._model(declared) for declared in config.models}
 
     def application(self) -> web.Application:
@@ -74,21 +76,33 @@ class Gateway:
     @asynccontextmanager
     async def beside(self) -> AsyncIterator[None]:
         """What runs beside the requests: the log and the metrics; at the end, the last of both is written."""
-        running = [] if self.writer is None else [asyncio.create_task(self.writer.run())]
-        if self._config.metrics == "cloudwatch":
-            publisher = CloudWatchPublisher(
-                self._clients or Clients(), self.telemetry, self._config.publish_seconds
-            )
-            running.append(asyncio.create_task(publisher.run()))
+        running = [asyncio.create_task(each.run()) for each in self._books]
         try:
             yield
         finally:
-            for served in self.models.values():
-                if served.shadower is not None:
-                    await served.shadower.drain()
+            await self._shadows_drained()
             for task in running:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
+
+    async def settle(self) -> None:
+        """Waits for shadows, then writes log and metrics: nothing that happened so far is only in memory."""
+        await self._shadows_drained()
+        await asyncio.gather(*(each.flush() for each in self._books))
+
+    @property
+    def _books(self) -> list[PredictionWriter | CloudWatchPublisher]:
+        return [each for each in (self.writer, self._publisher) if each is not None]
+
+    async def _shadows_drained(self) -> None:
+        for served in self.models.values():
+            if served.shadower is not None:
+                await served.shadower.drain()
+
+    def _make_publisher(self) -> CloudWatchPublisher | None:
+        if self._config.metrics != "cloudwatch":
+            return None
+        return CloudWatchPublisher(self._clients or Clients(), self.telemetry, self._config.publish_seconds)
 
     def _writer(self) -> PredictionWriter | None:
         if not self._config.artifacts_bucket:
@@ -134,15 +148,29 @@ class Gateway:
 
 
 @asynccontextmanager
-async def open_gateway(config: GatewaySettings, clients: Clients | None = None) -> AsyncIterator[Gateway]:
-    """A gateway with its connections; needs a running event loop."""
+async def connected_gateway(
+    config: GatewaySettings, clients: Clients | None = None, *, keep_connections: bool = True
+) -> AsyncIterator[Gateway]:
+    """A gateway with its connections, and nothing that runs beside requests; needs a running event loop.
+
+    Args:
+        config: What it serves.
+        clients: Whose credentials and endpoints it uses. Default: the environment's.
+        keep_connections: Whether a connection serves several requests.
+    """
     # The guards limit what is in flight; a limit here would queue calls where nobody counts them.
-    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=30)
+    kept: dict[str, Any] = {"keepalive_timeout": 30} if keep_connections else {"force_close": True}
+    connector = aiohttp.TCPConnector(limit=0, **kept)
     cookies = aiohttp.DummyCookieJar()
     async with aiohttp.ClientSession(connector=connector, cookie_jar=cookies) as http:
-        gateway = Gateway(config, http, clients)
-        async with gateway.beside():
-            yield gateway
+        yield Gateway(config, http, clients)
+
+
+@asynccontextmanager
+async def open_gateway(config: GatewaySettings, clients: Clients | None = None) -> AsyncIterator[Gateway]:
+    """A gateway that writes its log and metrics beside the requests; needs a running event loop."""
+    async with connected_gateway(config, clients) as gateway, gateway.beside():
+        yield gateway
 
 
 async def serve(config: GatewaySettings, stop: asyncio.Event) -> None:

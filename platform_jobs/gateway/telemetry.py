@@ -106,13 +106,14 @@ class CloudWatchPublisher:
         try:
             while True:
                 await asyncio.sleep(self._every)
-                await self._try()
+                await self.flush()
         finally:
             # What was counted last is told too; the event loop is about to end.
             with contextlib.suppress(Exception):
                 await asyncio.shield(asyncio.to_thread(self.publish))
 
-    async def _try(self) -> None:
+    async def flush(self) -> None:
+        """Sends what has changed; what cannot be sent is told the next time."""
         try:
             await asyncio.to_thread(self.publish)
         except Exception as error:  # counted on, and told the next time
