@@ -8,6 +8,7 @@ from components.delivery_roles import DeliveryRoles, DeliveryRolesArgs
 from components.endpoint import Endpoint, EndpointArgs
 from components.event_stream import EventStream, EventStreamArgs
 from components.feature_store import FeatureStore, FeatureStoreArgs
+from components.gateway import Gateway, GatewayArgs
 from components.image_repository import ImageRepository, ImageRepositoryArgs
 from components.model_loop import ModelLoop, ModelLoopArgs
 from components.model_registry import ModelRegistry, ModelRegistryArgs
@@ -25,6 +26,7 @@ COMPONENTS = (
     Endpoint,
     EventStream,
     FeatureStore,
+    Gateway,
     ImageRepository,
     ModelLoop,
     ModelRegistry,
@@ -53,6 +55,8 @@ __all__ = [
     "EventStreamArgs",
     "FeatureStore",
     "FeatureStoreArgs",
+    "Gateway",
+    "GatewayArgs",
     "ImageRepository",
     "ImageRepositoryArgs",
     "ModelLoop",

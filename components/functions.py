@@ -1,8 +1,8 @@
 """A Lambda function with a role, a log group and a place for the events that it fails on."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import pulumi
 import pulumi_aws as aws
@@ -15,22 +15,33 @@ RUNTIME: Final = "python3.13"
 """The newest that Lambda has with boto3 of this year; the code needs nothing else."""
 LOG_DAYS: Final = 30
 CONCURRENCY: Final = 2
-"""Invocations at once, of the account's own concurrency: none of this is on the way of a user's request."""
+"""Invocations at once, of the account's own concurrency: what is on no user's way needs few."""
 
 
 @dataclass(frozen=True)
+class PlatformImage:
+    """The platform's image, by the URI of its ECR repository: Lambda knows no other registry."""
+
+    uri: pulumi.Input[str]
+
+
+@dataclass(frozen=True, kw_only=True)
 class FunctionSpec:
     """What a function is and may do."""
 
     description: str
-    code: pulumi.Input[pulumi.Archive]
+    code: pulumi.Input[pulumi.Archive] | PlatformImage
+    """The platform's code, or its image where the code needs libraries."""
     handler: str
     """`module.function`."""
     policy: pulumi.Input[str]
     """Document of what it may do, beside writing its log and its dead letters."""
+    policy_arns: Sequence[pulumi.Input[str]] = ()
+    """Policies of others that it needs as well."""
     environment: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     timeout_seconds: int = 60
     memory_mib: int = 256
+    concurrency: int = CONCURRENCY
 
 
 def python_function(
@@ -74,18 +85,17 @@ def python_function(
         opts=options,
     )
     rights = aws.iam.RolePolicy(f"{name}-policy", role=role.id, policy=spec.policy, opts=options)
+    for place, arn in enumerate(spec.policy_arns):
+        aws.iam.RolePolicyAttachment(f"{name}-policy-{place}", role=role.name, policy_arn=arn, opts=options)
     return aws.lambda_.Function(
         f"{name}-function",
         name=physical,
         description=spec.description,
-        runtime=RUNTIME,
-        architectures=["arm64"],
-        handler=spec.handler,
-        code=spec.code,
+        **_program(spec),
         role=role.arn,
         timeout=spec.timeout_seconds,
         memory_size=spec.memory_mib,
-        reserved_concurrent_executions=CONCURRENCY,
+        reserved_concurrent_executions=spec.concurrency,
         kms_key_arn=kms_key_arn,
         environment=aws.lambda_.FunctionEnvironmentArgs(variables=dict(sorted(spec.environment.items()))),
         dead_letter_config=aws.lambda_.FunctionDeadLetterConfigArgs(target_arn=dead_letters.arn),
@@ -94,6 +104,26 @@ def python_function(
         # Lambda refuses a dead-letter queue that the role may not write to yet.
         opts=pulumi.ResourceOptions(parent=parent, depends_on=[own, rights, logs]),
     )
+
+
+def _program(spec: FunctionSpec) -> dict[str, Any]:
+    """What the function runs, and on what."""
+    if isinstance(spec.code, PlatformImage):
+        return {
+            "package_type": "Image",
+            "image_uri": spec.code.uri,
+            # The endpoints' image, which SageMaker runs on x86.
+            "architectures": ["x86_64"],
+            "image_config": aws.lambda_.FunctionImageConfigArgs(
+                entry_points=["python", "-m", "platform_jobs", "lambda"], commands=[spec.handler]
+            ),
+        }
+    return {
+        "runtime": RUNTIME,
+        "architectures": ["arm64"],
+        "handler": spec.handler,
+        "code": spec.code,
+    }
 
 
 def invoked_by_rule(

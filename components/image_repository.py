@@ -7,7 +7,7 @@ from typing import Final, NotRequired, TypedDict
 import pulumi
 import pulumi_aws as aws
 
-from components import naming
+from components import iam, naming
 from components.checks import Problems
 from components.context import current_cloud, data_options, declared_outputs
 from components.encryption import data_key
@@ -52,7 +52,8 @@ class ImageRepository(pulumi.ComponentResource):
         _check(name, args)
         tags = args.get("tags", {})
         allow_data_loss = args.get("allow_data_loss", False)
-        key = data_key(self, name, args, current_cloud(self), purpose="Images at rest")
+        cloud = current_cloud(self)
+        key = data_key(self, name, args, cloud, purpose="Images at rest")
         repository = aws.ecr.Repository(
             f"{name}-repository",
             image_tag_mutability="IMMUTABLE",
@@ -70,6 +71,12 @@ class ImageRepository(pulumi.ComponentResource):
             policy=lifecycle_policy(int(args.get("keep_images", DEFAULT_KEEP_IMAGES))),
             opts=pulumi.ResourceOptions(parent=self),
         )
+        aws.ecr.RepositoryPolicy(
+            f"{name}-functions",
+            repository=repository.name,
+            policy=cloud.arn("lambda", "function:*").apply(functions_policy),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
         version = args.get("version")
         self.repository_arn = repository.arn
         self.repository_url = repository.repository_url
@@ -85,6 +92,20 @@ def image_uri(repository_url: str, version: str | None) -> str | None:
     if version is None:
         return None
     return f"{repository_url}{'@' if version.startswith('sha256:') else ':'}{version}"
+
+
+def functions_policy(functions: str) -> str:
+    """Lambda fetches images for this account's functions, and asks the repository rather than their roles."""
+    return iam.document(
+        {
+            "Sid": "Functions",
+            "Effect": "Allow",
+            "Principal": {"Service": "lambda.amazonaws.com"},
+            "Action": ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+            # A repository's policy names no resource: it is always the repository.
+            "Condition": {"ArnLike": {"aws:SourceArn": functions}},
+        }
+    )
 
 
 def lifecycle_policy(keep: int) -> str:

@@ -4,9 +4,9 @@ In AWS it takes invocations from Lambda's runtime API (`AWS_LAMBDA_RUNTIME_API`,
 environment is ended. The twin's cloud gives one invocation a process instead: the event on stdin, and a file
 for the answer (`STAGECRAFT_LAMBDA_RESULT`).
 
-A client of our own rather than AWS's, because of `Invocation.afterwards`: the caller has the answer when it is
-posted, and the environment may be frozen only once the next invocation is asked for. Between the two there is
-time to write down what must not be lost, and nobody waits for it.
+A client of our own rather than AWS's, because of `Invocation.afterwards`: the caller has the answer when it
+is posted, and the environment may be frozen only once the next invocation is asked for. Between the two there
+is time to write down what must not be lost, and nobody waits for it.
 """
 
 import http.client

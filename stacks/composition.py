@@ -10,7 +10,7 @@ from stacks.parts.compute import compute, compute_outputs
 from stacks.parts.costs import cost_guard, cost_outputs
 from stacks.parts.delivery import delivery_outputs, delivery_roles
 from stacks.parts.events import event_outputs, event_stream
-from stacks.parts.ladder import gateway_outputs, standby_endpoints
+from stacks.parts.ladder import declarations, gateway, gateway_outputs, standby_endpoints
 from stacks.parts.loop import loop_outputs, model_loops
 from stacks.parts.monitoring import monitoring, monitoring_outputs
 from stacks.parts.network import network_of
@@ -34,6 +34,8 @@ def deploy(settings: Settings, stack: str) -> Outputs:
     models = endpoints(plan, base, live)
     watch = monitoring(plan, base, pools, models, live)
     standby = standby_endpoints(plan, base, by_sagemaker, watch)
+    declared = declarations(plan, models, standby, live)
+    front = gateway(plan, base, declared)
     events = event_stream(plan, base)
     loops = model_loops(plan, base, pools, models, watch)
     cluster = compute(plan, base, network, watch)
@@ -52,7 +54,7 @@ def deploy(settings: Settings, stack: str) -> Outputs:
         serving_outputs(base, models, live),
         serving_cluster_outputs(served),
         monitoring_outputs(plan, pools, watch),
-        gateway_outputs(plan, models, standby, live),
+        gateway_outputs(plan, standby, declared, front),
         event_outputs(events),
         loop_outputs(loops),
         cost_outputs(costs),

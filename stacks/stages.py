@@ -70,7 +70,7 @@ STAGES: Final = (
             Capability("slo-alarms", "Burn-rate alarms on each model's SLO", built=True),
             Capability("dashboards", "Dashboards and runbooks", built=True),
             Capability("zone-failover", "Service goes on when a zone fails", built=True),
-            Capability("fallback", "An answer while the model has none"),
+            Capability("fallback", "An answer while the model has none", built=True),
         ),
     ),
     Stage(

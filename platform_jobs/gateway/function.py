@@ -10,6 +10,7 @@ the environment may be frozen: a frozen environment may never wake again, and wh
 """
 
 import asyncio
+import atexit
 import functools
 import json
 from contextlib import AsyncExitStack
@@ -64,7 +65,9 @@ class Front:
 @functools.cache
 def _front() -> Front:
     """The environment's one, made at the first invocation."""
-    return Front(settings.load(GatewaySettings))
+    front = Front(settings.load(GatewaySettings))
+    atexit.register(front.close)
+    return front
 
 
 def handler(event: Any, invocation: Invocation) -> dict[str, Any]:

@@ -29,6 +29,10 @@ def _has(*types: str) -> Callable[[Stack], bool]:
     return lambda stack: stack.has(*types)
 
 
+def _none(*types: str) -> Callable[[Stack], bool]:
+    return lambda stack: not stack.has(*types)
+
+
 def _all(*tests: Callable[[Stack], bool]) -> Callable[[Stack], bool]:
     return lambda stack: all(test(stack) for test in tests)
 
@@ -71,6 +75,7 @@ def _all_serverless(stack: Stack) -> bool:
 _ALARM: Final = "aws:cloudwatch:MetricAlarm"
 _MACHINE: Final = "aws:sfn:StateMachine"
 _SCHEDULES: Final = ("aws:scheduler:Schedule", "aws:cloudwatch:EventRule")
+_ANSWERING: Final = ("aws:lambda:Function", "kubernetes:Deployment")
 _JOBS: Final = ("aws:batch:JobDefinition", "aws:lambda:Function", _MACHINE)
 
 CONTROLS: Final = (
@@ -190,12 +195,11 @@ CONTROLS: Final = (
         "stabilise",
         "fallback",
         "An answer while the model has none",
-        "set serving.fallback of a model",
-        _named(
-            r"fallback|last-good|default-answer",
-            "aws:sagemaker:Endpoint",
-            "aws:lambda:Function",
-            "kubernetes:Deployment",
+        "set `stagecraft:capabilities` fallback",
+        # Where nothing answers yet, there is nothing to fall back from.
+        _any(
+            _none("aws:sagemaker:Endpoint"),
+            _named(r"gateway|fallback|last-good|default-answer", *_ANSWERING),
         ),
     ),
     Control(

@@ -1,6 +1,6 @@
-"""What stands beside a model's endpoint: the previous version, a challenger, a shadow; a gateway's orders.
+"""What stands beside a model's endpoint: the previous version, a challenger, a shadow; and the gateway before it.
 
-They are serverless whatever the model's own endpoint is: while nobody asks them they cost nothing.
+The endpoints are serverless whatever the model's own endpoint is: while nobody asks them they cost nothing.
 """
 
 from collections.abc import Mapping
@@ -8,8 +8,9 @@ from typing import Any, Final
 
 import pulumi
 
-from components import Endpoint, Monitoring
+from components import Endpoint, Gateway, Monitoring
 from components.endpoint import EndpointArgs
+from components.model_registry import NO_VERSION
 from stacks.parts.base import Base
 from stacks.parts.plan import Outputs, Plan
 from stacks.parts.serving import FALLBACK_TAG, Versions, fallback_of, serve_environment
@@ -49,26 +50,54 @@ def standby_endpoints(
     return made
 
 
-def gateway_outputs(
+def declarations(
     plan: Plan,
     endpoints: Mapping[str, Endpoint],
     standby: Mapping[str, Mapping[str, Endpoint]],
     live: Mapping[str, str],
-) -> Outputs:
-    """What a gateway of the stack is told: `STAGECRAFT_GATEWAY_MODELS` (docs/serving.md) as an object."""
+) -> dict[str, Any]:
+    """What a gateway is told of each live model: `STAGECRAFT_GATEWAY_MODELS` (docs/serving.md)."""
     return {
-        "gateway": {
-            model.name: _declaration(plan, model, endpoints[model.name], standby[model.name])
-            for model in plan.settings.models
-            if model.name in live
+        model.name: _declaration(plan, model, endpoints[model.name], standby[model.name])
+        for model in plan.settings.models
+        if model.name in live
+    }
+
+
+def gateway(plan: Plan, base: Base, declared: Mapping[str, Any]) -> Gateway | None:
+    """Registers it, if the stack has a fallback and a model that is live."""
+    if not plan.has("fallback") or not declared:
+        return None
+    return Gateway(
+        "gateway",
+        {
+            "image_uri": base.image.uri,
+            "models": dict(declared),
+            "artifacts_bucket": base.lake.artifacts_bucket,
+            "kms_key_arn": base.lake.kms_key_arn,
+            "tags": plan.tags,
         },
+    )
+
+
+def gateway_outputs(
+    plan: Plan,
+    standby: Mapping[str, Mapping[str, Endpoint]],
+    declared: Mapping[str, Any],
+    made: Gateway | None,
+) -> Outputs:
+    """What a gateway is told, and where the stack's own is asked."""
+    return {
+        "gateway": dict(declared),
+        "gatewayFunction": NO_VERSION if made is None else made.function_name,
         "models": {model.name: {"views": model.features} for model in plan.settings.models},
         "policies": {
+            **({} if made is None else {"invokeGateway": made.invoke_policy_arn}),
             "invokeStandby": {
                 name: {role: endpoint.invoke_policy_arn for role, endpoint in roles.items()}
                 for name, roles in standby.items()
                 if roles
-            }
+            },
         },
     }
 

@@ -92,6 +92,8 @@ def watched_model(plan: Plan, model: Model, endpoint: Endpoint, *, live: bool) -
         "endpoint_name": endpoint.endpoint_name,
         "live": live,
         "serverless": serving.mode == "serverless",
+        # With a fallback callers ask the gateway, and what they get is what was promised.
+        "gateway": plan.has("fallback"),
     }
     if serving.mode == "realtime":
         machine = catalogue(_SIZES_OF).get(serving.instance_type.removeprefix("ml."))

@@ -91,6 +91,24 @@ def example(name: str) -> dict[str, Any]:
             "catalog_database": "lake",
             "materialisation": {"image_uri": IMAGE, "source_bucket": "curated"},
         },
+        "Gateway": {
+            "image_uri": IMAGE,
+            "models": {
+                "churn": {
+                    "keys": ["customer_id"],
+                    "variants": [
+                        {"name": "live", "endpoint": "stagecraft-test-endpoint-churn", "weight": 100}
+                    ],
+                    "ladder": ["live", "previous", "default-answer"],
+                    "previous": {"endpoint": "stagecraft-test-previous-churn"},
+                    "defaultAnswer": False,
+                    "timeoutMs": 600,
+                    "slowMs": 300,
+                }
+            },
+            "artifacts_bucket": "artifacts",
+            "policy_arns": ["arn:p"],
+        },
         "ImageRepository": {"version": "1.0.0"},
         "DeliveryRoles": {
             "repository": "acme/product",

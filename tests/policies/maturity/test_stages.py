@@ -26,6 +26,7 @@ STABILISE = [
     resource("aws:cloudwatch/metricAlarm:MetricAlarm", "slo-burn"),
     resource("aws:cloudwatch/dashboard:Dashboard", "board"),
     resource("aws:sagemaker/endpoint:Endpoint", "churn", tags={"fallback": "last-good"}),
+    resource("aws:lambda/function:Function", "gateway-function"),
 ]
 
 
@@ -43,6 +44,22 @@ CASES = [
     passes("M1", "no stack at all", *VALIDATE[:2], stage="validate"),
     fails("M1", "no budget", STACK, *but(VALIDATE, "monthly"), stage="validate"),
     fails("M1", "no drift monitor", STACK, *VALIDATE, *but(STABILISE, "drift"), stage="stabilise"),
+    fails(
+        "M1",
+        "a fallback told and not there",
+        STACK,
+        *VALIDATE,
+        *but(STABILISE, "gateway-function"),
+        stage="stabilise",
+    ),
+    passes(
+        "M1",
+        "nothing answers yet",
+        STACK,
+        *VALIDATE,
+        *but(but(STABILISE, "gateway-function"), "churn"),
+        stage="stabilise",
+    ),
     missing("M1", "nothing", STACK, stage="validate"),
     passes("M2", "the next one", **came_from("validate", stage="stabilise")),
     passes("M2", "the same", **came_from("govern", stage="govern")),
