@@ -28,7 +28,8 @@ class Front:
     """A gateway on an event loop of its own, which runs only while it is asked something."""
 
     def __init__(self, config: GatewaySettings, clients: Clients | None = None) -> None:
-        self._runner = asyncio.Runner()
+        # With a factory the loop is this gateway's, and not also the thread's.
+        self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
         self._open = AsyncExitStack()
         # A connection does not outlive a freeze, and a question on a dead one would count against the model.
         gateway = connected_gateway(config, clients, keep_connections=False)

@@ -1,4 +1,4 @@
-"""What stands beside a model's endpoint: the previous version, a challenger, a shadow; and the gateway before it.
+"""What stands beside a model's endpoint (previous version, challenger, shadow), and the gateway before it.
 
 The endpoints are serverless whatever the model's own endpoint is: while nobody asks them they cost nothing.
 """

@@ -4,7 +4,11 @@ import copy
 import json
 from typing import Any
 
+import pytest
+
 from platform_jobs.gateway.declaration import parse_models
+from policies.testing import PackUnderTest
+from pricing import estimate
 from stacks.settings import parse_settings
 from tests.stacks.files import stack_file
 from tests.stacks.test_program import PACKAGE, deploy
@@ -78,3 +82,53 @@ def test_a_ladder_may_name_single_steps():
         90,
     )
     assert "previous" not in told
+
+
+def with_fallback(stack: str, **switches: bool) -> dict[str, Any]:
+    raw = copy.deepcopy(stack_file(stack))
+    raw["stagecraft:capabilities"] = {"fallback": True, **switches}
+    return raw
+
+
+def test_with_a_fallback_a_function_answers_for_every_live_model():
+    recording = deploy("dev", live=True, previous=True, raw=with_fallback("dev"))
+    told = recording.one("Function").inputs["environment"]["variables"]["STAGECRAFT_GATEWAY_MODELS"]
+    assert json.loads(told) == recording.outputs["gateway"]
+    assert {model.name for model in parse_models(told)} == {"churn", "screening"}
+    assert recording.outputs["gatewayFunction"] == "stagecraft-dev-gateway"
+    assert recording.outputs["policies"]["invokeGateway"]
+
+
+def test_without_one_or_while_nothing_is_live_there_is_none():
+    for recording in (deploy("dev", live=True), deploy("dev", raw=with_fallback("dev"))):
+        assert not recording.of("Gateway")
+        assert recording.outputs["gatewayFunction"] == "none"
+        assert "invokeGateway" not in recording.outputs["policies"]
+
+
+def test_what_was_promised_is_judged_where_callers_stand():
+    watched = {"monitors": True, "slo-alarms": True}
+    for raw, counted in (
+        (with_fallback("dev", **watched), True),
+        (with_fallback("dev", fallback=False, **watched), False),
+    ):
+        alarms = json.dumps([each.inputs for each in deploy("dev", live=True, raw=raw).of("MetricAlarm")])
+        assert ('"SlowRequests"' in alarms) is counted
+
+
+def test_it_costs_nothing_while_nobody_asks():
+    recording = deploy("dev", live=True, previous=True, raw=with_fallback("dev"))
+    front = [each for each in recording.judged() if "gateway-" in each["urn"]]
+    assert {each["type"].rpartition(":")[2] for each in front} >= {"Function", "LogGroup", "Queue"}
+    assert estimate(front, region="us-east-1").idle == 0
+
+
+@pytest.mark.parametrize("stack", ["dev", "staging", "prod"])
+def test_every_pack_allows_it_at_its_stage(stack):
+    recording = deploy(stack, live=True, previous=True, raw=with_fallback(stack))
+    with PackUnderTest("cost", "governance", "security", "reliability", "maturity") as packs:
+        verdict = packs.judge(
+            recording.judged(), environment=stack_file(stack)["stagecraft:environment"], stage="stabilise"
+        )
+    said = [*verdict.violations, *verdict.cannot_judge]
+    assert not [item for item in said if "gateway" in item.message or "fallback" in item.message]
