@@ -12,14 +12,16 @@ import pytest
 import yaml
 
 from cli.looping import Execution, Loop, executions
+from platform_jobs import demo_data
 from tests.cli_driver import CHECKOUT, Stagecraft
-from twin.aws.cloud.client import ensure_cloud, session
+from twin.aws.cloud.client import ensure_cloud, kill_endpoint, session
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 CAPABILITIES = (
     "delivery-roles",
     "event-stream",
+    "fallback",
     "progressive-release",
     "quality-gates",
     "reaper",
@@ -153,6 +155,45 @@ def test_events_land_by_type_and_day_and_bad_ones_are_told_of(deployed: Stagecra
     ]
     assert json.loads(letter["Body"])["problems"][0].startswith("type: must be one of")
     assert s3.list_objects_v2(Bucket=bucket, Prefix="_event-errors/processing-failed/")["KeyCount"] == 1
+
+
+def test_the_gateway_answers_in_the_models_place_when_it_is_gone(deployed: Stagecraft) -> None:
+    outputs = deployed.run("outputs", "--json").object
+    function, endpoint = outputs["gatewayFunction"], outputs["models"]["screening"]["endpoint"]
+    row = demo_data.samples()[0]
+    question = {
+        "model": "screening",
+        "entity": {demo_data.KEY: row[demo_data.KEY]},
+        "features": {name: row[name] for name in demo_data.columns()},
+    }
+
+    def ask() -> dict[str, Any]:
+        answer = _client(deployed, "lambda").invoke(
+            FunctionName=function, Payload=json.dumps(question).encode()
+        )
+        assert "FunctionError" not in answer
+        told: dict[str, Any] = json.loads(answer["Payload"].read())
+        assert told["status"] == 200, told
+        return told
+
+    def steps() -> list[str]:
+        """Of the answers in the prediction log."""
+        s3, bucket = _client(deployed, "s3"), outputs["buckets"]["artifacts"]
+        listed = s3.list_objects_v2(Bucket=bucket, Prefix="predictions/screening/")
+        objects = [
+            s3.get_object(Bucket=bucket, Key=item["Key"])["Body"].read() for item in listed["Contents"]
+        ]
+        return sorted(json.loads(line)["step"] for text in objects for line in text.splitlines())
+
+    well = ask()
+    assert (well["step"], well["prediction"]) == ("live", row[demo_data.LABEL])
+    cloud = ensure_cloud(deployed.home / "local" / "cloud").endpoint
+    assert kill_endpoint(cloud, "us-east-1", endpoint)
+    fallen = ask()
+    ladder = outputs["gateway"]["screening"]["ladder"]
+    assert fallen["step"] == ("previous" if "previous" in ladder else "default-answer")
+    # Every answer is written down by the time its process has ended.
+    assert steps() == sorted(["live", fallen["step"]])
 
 
 def test_all_of_it_goes_away_again(deployed: Stagecraft) -> None:
