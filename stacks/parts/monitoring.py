@@ -11,6 +11,7 @@ from components.watch.declaration import WatchedModel, WatchedView
 from pricing.catalogue import catalogue
 from stacks.parts.base import Base
 from stacks.parts.plan import Outputs, Plan
+from stacks.parts.serving import in_cluster
 from stacks.parts.training import Pools
 from stacks.settings import FeatureView, Model
 
@@ -92,8 +93,8 @@ def watched_model(plan: Plan, model: Model, endpoint: Endpoint, *, live: bool) -
         "endpoint_name": endpoint.endpoint_name,
         "live": live,
         "serverless": serving.mode == "serverless",
-        # With a fallback callers ask the gateway, and what they get is what was promised.
-        "gateway": plan.has("fallback"),
+        # Where there is a gateway callers ask it, and what they get is what was promised.
+        "gateway": plan.has("fallback") or in_cluster(model),
     }
     if serving.mode == "realtime":
         machine = catalogue(_SIZES_OF).get(serving.instance_type.removeprefix("ml."))
