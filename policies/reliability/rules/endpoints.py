@@ -63,7 +63,9 @@ def endpoint_is_watched(endpoint: Resource, stack: Stack, _settings: Settings) -
     if not alarms:
         yield "nobody notices when it fails: no alarm watches it"
     objectives = [item for item in stack.of(OBJECTIVE) if _mentions(item, endpoint)]
-    if not objectives and not any(_SLO.search(_said_of(alarm)) for alarm in alarms):
+    # Behind a gateway the promise is judged where callers stand: by the model's name, not the endpoint's.
+    promised = [*alarms, *(alarm for alarm in stack.of(*ALARMS) if _of_its_model(alarm, endpoint))]
+    if not objectives and not any(_SLO.search(_said_of(alarm)) for alarm in promised):
         yield "nobody notices when it breaks its promise: no alarm watches its SLO"
     configurations = stack.targets(endpoint, "endpointConfigName", (CONFIGURATION,))
     served = [variant for item in configurations for variant in variants(item)]
@@ -90,6 +92,23 @@ def _mentions(resource: Resource, endpoint: Resource) -> bool:
     }
     names.discard("")
     return any(_names(text, names) for text in _texts(resource.props.raw))
+
+
+def _of_its_model(alarm: Resource, endpoint: Resource) -> bool:
+    """Whether an alarm is about the model that the endpoint's tag names, whichever endpoint answers."""
+    told = tags_of(endpoint).get("model")
+    model = told.rpartition("/")[2] if isinstance(told, str) else ""
+    return bool(model) and any(item.get("Model") == model for item in _objects(alarm.props.raw))
+
+
+def _objects(value: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(value, dict):
+        yield value
+        for item in value.values():
+            yield from _objects(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _objects(item)
 
 
 def _names(text: str, names: set[str]) -> bool:

@@ -51,6 +51,26 @@ def alarm(name="errors", description=f"It fails. Runbook: {RUNBOOK}", **properti
 
 SCALES = resource(TARGET, resourceId="endpoint/churn-live/variant/live", serviceNamespace="sagemaker")
 BURNS = alarm("slo-burn", "The SLO's error budget burns")
+MODELLED = resource(
+    ENDPOINT,
+    "churn",
+    name="churn-live",
+    endpointConfigName="churn-configuration",
+    tags={"model": "shop-prod/churn"},
+)
+
+
+def by_model(model):
+    """A burn alarm on what a model's callers get, whichever endpoint answers."""
+    metric = {"namespace": "Stagecraft", "metricName": "Errors", "dimensions": {"Model": model}}
+    return resource(
+        ALARM,
+        "slo-burn",
+        alarmDescription=f"The SLO's error budget burns. Runbook: {RUNBOOK}",
+        metricQueries=[{"id": "errors", "metric": metric}],
+    )
+
+
 MIXED = {"launchTemplate": {"overrides": [{"instanceType": "m6i.large"}, {"instanceType": "m7i.large"}]}}
 SPANS = {"vpcZoneIdentifiers": ["a", "b"], "mixedInstancesPolicy": MIXED}
 
@@ -124,6 +144,8 @@ CASES = [
     open_question("R3", "unknown", configuration({**REALTIME, "initialInstanceCount": UNKNOWN})),
     passes("R4", "all three", CHURN, configuration(REALTIME), alarm(), BURNS, SCALES),
     passes("R4", "serverless", CHURN, configuration(SERVERLESS), alarm(), BURNS),
+    passes("R4", "judged at the gateway", MODELLED, configuration(SERVERLESS), alarm(), by_model("churn")),
+    fails("R4", "another model's gateway", MODELLED, configuration(SERVERLESS), alarm(), by_model("other")),
     passes("R4", "before stabilise", CHURN, stage="validate"),
     fails("R4", "no alarm", CHURN, configuration(SERVERLESS)),
     fails("R4", "no objective", CHURN, configuration(SERVERLESS), alarm()),
