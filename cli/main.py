@@ -277,6 +277,24 @@ def alerts(
 
 
 @app.command()
+def report(
+    stack: StackOption = "local",
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The file; default: stagecraft-<stack>.html here.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write one HTML page on a deployed stack: map, endpoints and SLOs, drift, cost, policies, alarms.
+
+    The page needs no network and no other file. Exit code 0: written; 1: nothing is deployed; 2: the call is
+    wrong.
+    """
+    from cli import reporting
+
+    reporting.report(_workspace(stack), out, as_json=as_json)
+
+
+@app.command()
 def load(
     *,
     stack: StackOption = "local",

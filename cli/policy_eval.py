@@ -86,14 +86,9 @@ def _misused(packs: Sequence[str], stage: str, environment: str) -> list[str]:
 
 def _judged(file: Path, read: ResourceFile, packs: Sequence[str], stage: str, environment: str) -> Report:
     config = pack_config(environment, stage, repair=False)
-    diagnostics, failures = _diagnosed(packs, config, read.judged)
-    redactor = Redactor()
-    for item in read.judged:
-        redactor.learn(item.inputs.properties)
-        redactor.learn(item.outputs.properties)
-    cleaned = (replace(item, message=redactor.clean(item.message)) for item in diagnostics)
+    diagnostics, failures = diagnosed(packs, config, read.judged)
     rules = rules_in_force(packs, config, stage)
-    found = Sorted(cleaned, rules)
+    found = Sorted(diagnostics, rules)
     outputs = [item.outputs for item in read.judged]
     estimate = estimate_judged(outputs, region_of(outputs), custom=read.custom)
     return Report(
@@ -107,14 +102,21 @@ def _judged(file: Path, read: ResourceFile, packs: Sequence[str], stage: str, en
         cannot_judge=found.cannot_judge,
         waived=found.waived,
         cost=Costs(estimate),
-        problems=tuple(redactor.clean(failure) for failure in failures),
+        problems=tuple(failures),
     )
 
 
-def _diagnosed(
+def diagnosed(
     packs: Sequence[str], config: Mapping[str, Any], judged: Sequence[Judged]
 ) -> tuple[list[Diagnostic], list[str]]:
-    """What the packs say, side by side; and why a pack said nothing: that is not `nothing is wrong`."""
+    """What the packs say, side by side; and why a pack said nothing: that is not `nothing is wrong`.
+
+    Neither quotes what is secret in the resources.
+    """
+    redactor = Redactor()
+    for item in judged:
+        redactor.learn(item.inputs.properties)
+        redactor.learn(item.outputs.properties)
 
     def ask(pack: str) -> list[Diagnostic]:
         with Evaluator([pack], config) as evaluator:
@@ -128,5 +130,5 @@ def _diagnosed(
         try:
             diagnostics += answer.result()
         except PolicyPackError as error:
-            failures.append(str(error))
-    return diagnostics, failures
+            failures.append(redactor.clean(str(error)))
+    return [replace(item, message=redactor.clean(item.message)) for item in diagnostics], failures

@@ -12,6 +12,9 @@ from tests.cli_driver import CHECKOUT, LABELLED, Stagecraft, write_project
 
 README = (CHECKOUT / "README.md").read_text()
 
+FILES = ("state.json", "report.html")
+"""What the README's commands write."""
+
 
 def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
@@ -40,13 +43,16 @@ def test_make_up_and_the_commands_after_it(tmp_path: Path, stagecraft: Stagecraf
     assert "--endpoint-url" in done.stdout
     stagecraft.environment = {"PWD": str(tmp_path)}
     for line in commands():
-        arguments = (
-            line.removeprefix("stagecraft ").replace("state.json", str(tmp_path / "state.json")).split()
-        )
+        # Files go where the test's are; a path may have a space, so only after the split.
+        words = line.removeprefix("stagecraft ").split()
+        arguments = [str(tmp_path / word) if word in FILES else word for word in words]
         ran = stagecraft.run(*arguments)
         if arguments[0] == "up":
             assert "0 changes" in ran.out
     assert stagecraft.inventory("local") == []
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "screening" in page
+    assert "InService" in page
 
 
 def test_the_stack_example_has_no_problem() -> None:

@@ -1,7 +1,7 @@
 """What moto lacks or loses works as in AWS."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -412,6 +412,41 @@ def test_a_bucket_made_anew_remembers_nothing(shared_cloud: Cloud) -> None:
     with refused("NoSuchConfiguration"):
         s3.get_bucket_metrics_configuration(Bucket="again", Id="m")
     assert "EventBridgeConfiguration" not in s3.get_bucket_notification_configuration(Bucket="again")
+
+
+def test_percentiles_of_a_metric(shared_cloud: Cloud) -> None:
+    watch = shared_cloud.client("cloudwatch")
+    start = datetime(2026, 3, 1, tzinfo=UTC)
+    dimensions = [{"Name": "d", "Value": "x"}]
+
+    def put(minute: int, values: list[float], **more: Any) -> None:
+        at = start + timedelta(minutes=minute)
+        datum = {"MetricName": "took", "Timestamp": at, "Values": values, "Dimensions": dimensions} | more
+        watch.put_metric_data(Namespace="percentiles", MetricData=[datum])
+
+    def told(**more: Any) -> list[dict[str, Any]]:
+        found = watch.get_metric_statistics(
+            Namespace="percentiles",
+            MetricName="took",
+            StartTime=start,
+            EndTime=start + timedelta(minutes=10),
+            Period=300,
+            **({"Dimensions": dimensions} | more),
+        )
+        return sorted(found["Datapoints"], key=lambda point: point["Timestamp"])
+
+    put(0, [10.0, 20.0, 30.0, 40.0, 50.0])
+    put(1, [1000.0], Dimensions=[{"Name": "d", "Value": "other"}])
+    put(6, [7.0])
+    put(10, [99.0])
+    first, second = told(ExtendedStatistics=["p50", "PR(20:)"], Statistics=["Maximum"])
+    assert (first["Timestamp"], first["Maximum"]) == (start, 50.0)
+    assert first["ExtendedStatistics"] == {"p50": 30.0, "PR(20:)": 60.0}
+    assert (second["Maximum"], second["ExtendedStatistics"]["p50"]) == (7.0, 7.0)
+    assert [point["Maximum"] for point in told(Statistics=["Maximum"])] == [50.0, 7.0]
+    assert told(ExtendedStatistics=["p50"], Dimensions=[{"Name": "d", "Value": "none"}]) == []
+    with refused("InvalidParameterValue"):
+        told(ExtendedStatistics=["tm99"])
 
 
 def test_composite_alarms(shared_cloud: Cloud) -> None:

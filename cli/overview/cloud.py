@@ -1,0 +1,169 @@
+"""Reads what an environment's cloud says of its models, views and alarms."""
+
+import datetime
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from cli.overview import findings
+from cli.overview.facts import AlarmFacts, Hour, ModelFacts, ViewFacts
+from cli.overview.metrics import MetricReader
+from cli.overview.promises import NotCountedError, promises_of
+from components.endpoint import VARIANT
+from components.model_registry import NO_VERSION
+from components.watch import metrics
+from components.watch.endpoint import Served
+from platform_jobs.aws import Clients, in_parallel
+from platform_jobs.evaluate import DECLARED_NAMES
+from stacks.settings import Model
+
+WINDOWS: Final = 60
+"""How many windows of a job are drawn: two months of daily ones."""
+TRAFFIC_HOURS: Final = 48
+_HOUR_SECONDS: Final = 3600
+_DAY_MINUTES: Final = 24 * 60
+
+
+class CloudReader:
+    """Asks the environment's cloud. What it refuses to tell is noted, and the rest is told."""
+
+    def __init__(self, clients: Clients, outputs: Mapping[str, Any], now: datetime.datetime) -> None:
+        self.unknown: list[str] = []
+        self._clients = clients
+        self._outputs = outputs
+        self._metrics = MetricReader(clients.cloudwatch, now)
+
+    def model(self, stack: str, declared: Model) -> ModelFacts:
+        """A model, its endpoint, and what its jobs found."""
+        known = (self._outputs.get("models") or {}).get(declared.name) or {}
+        endpoint = str(known.get("endpoint") or NO_VERSION)
+        live = endpoint != NO_VERSION
+        served = Served(
+            stack=stack,
+            model=declared.name,
+            endpoint=endpoint,
+            variant=VARIANT,
+            serverless=declared.serving.mode == "serverless",
+            availability=declared.slo.availability if declared.slo else None,
+            latency_p95_ms=declared.slo.latency_p95_ms if declared.slo else None,
+        )
+        status, version = "", ""
+        # Without requests, until some are read.
+        promises = promises_of(served, lambda _series, _minutes: None)
+        traffic: tuple[Hour, ...] = ()
+        p95: float | None = None
+        with self._noting(f"the endpoint of {declared.name}"):
+            if live:
+                told = self._clients.sagemaker.describe_endpoint(EndpointName=endpoint)
+                status = str(told["EndpointStatus"])
+                version = self._live_version(str(known["livePointer"]))
+        with self._noting(f"the metrics of {declared.name}"):
+            if live:
+                promises = promises_of(served, self._metrics.over)
+                traffic = self._traffic(served)
+                latency = self._metrics.over(served.line(metrics.MODEL_LATENCY), _DAY_MINUTES)
+                p95 = None if latency is None else latency / 1000
+        monitor = declared.monitor
+        drift = findings.drift_history(
+            self._results(declared.name, "drift"),
+            threshold=monitor.drift.threshold if monitor.drift else None,
+        )
+        quality, unreadable = findings.measures(
+            self._results(declared.name, "accuracy"),
+            names=DECLARED_NAMES,
+            declared=monitor.accuracy.metric if monitor.accuracy else None,
+            limit=monitor.accuracy.floor if monitor.accuracy else None,
+        )
+        self._unreadable((*(drift.unreadable if drift else ()), *unreadable))
+        return ModelFacts(
+            name=declared.name,
+            description=declared.description or "",
+            endpoint=endpoint if live else "",
+            status=status,
+            version=version,
+            promises=promises,
+            traffic=traffic,
+            latency_p95_ms=p95,
+            drift=drift,
+            quality=quality,
+        )
+
+    def view(self, name: str) -> ViewFacts:
+        """A feature view, as its job found it."""
+        found, unreadable = findings.view_facts(name, self._results(name, "silent-failures"))
+        self._unreadable(unreadable)
+        return found
+
+    def alarms(self) -> tuple[AlarmFacts, ...]:
+        """The stack's alarms, by name."""
+        names = {str(known): name for name, known in (self._outputs.get("alarms") or {}).items()}
+        found: list[AlarmFacts] = []
+        with self._noting("the alarms"):
+            pages = self._clients.cloudwatch.get_paginator("describe_alarms").paginate(
+                AlarmTypes=["MetricAlarm", "CompositeAlarm"]
+            )
+            for page in pages:
+                for key in ("MetricAlarms", "CompositeAlarms"):
+                    alarms: Sequence[Mapping[str, Any]] = page.get(key) or []  # type: ignore[assignment]
+                    found += [
+                        AlarmFacts(
+                            name=names.get(alarm["AlarmName"], alarm["AlarmName"]),
+                            state=alarm["StateValue"],
+                            says=alarm.get("AlarmDescription") or "",
+                            since=alarm.get("StateUpdatedTimestamp"),
+                            composite=key == "CompositeAlarms",
+                        )
+                        for alarm in alarms
+                    ]
+        return tuple(sorted(found, key=lambda alarm: alarm.name))
+
+    def _live_version(self, pointer: str) -> str:
+        value = self._clients.ssm.get_parameter(Name=pointer)["Parameter"]["Value"]
+        return "" if value == NO_VERSION else value.rpartition("/")[2]
+
+    def _traffic(self, served: Served) -> tuple[Hour, ...]:
+        def hourly(metric: metrics.Metric) -> dict[datetime.datetime, float]:
+            points = self._metrics.points(
+                served.line(metric), minutes=TRAFFIC_HOURS * 60, period_seconds=_HOUR_SECONDS
+            )
+            sums: dict[datetime.datetime, float] = defaultdict(float)
+            for at, value in points:
+                sums[at.replace(minute=0, second=0, microsecond=0)] += value
+            return sums
+
+        calls, errors = hourly(metrics.INVOCATIONS), hourly(metrics.SERVER_ERRORS)
+        if not calls:
+            return ()
+        step, at, last = datetime.timedelta(hours=1), min(calls), max(calls)
+        hours = []
+        while at <= last:
+            hours.append(Hour(at, calls.get(at, 0.0), errors.get(at, 0.0)))
+            at += step
+        return tuple(hours)
+
+    def _results(self, about: str, job: str) -> list[findings.Stored]:
+        """A job's newest results, oldest first: their keys sort by time."""
+        buckets = self._outputs.get("buckets") or {}
+        if "artifacts" not in buckets:
+            return []
+        bucket = self._clients.bucket(str(buckets["artifacts"]))
+        found: list[findings.Stored] = []
+        with self._noting(f"what {job} found of {about}"):
+            listed = [item.key for item in bucket.list(f"monitoring/{about}/{job}/")]
+            keys = [key for key in listed if key.endswith(".json")][-WINDOWS:]
+            bodies = in_parallel(bucket.get, keys)
+            found += [(key, body) for key, body in zip(keys, bodies, strict=True) if body is not None]
+        return found
+
+    def _unreadable(self, keys: Sequence[str]) -> None:
+        self.unknown += [f"{key} in the artifacts bucket is no result of its job" for key in keys]
+
+    @contextmanager
+    def _noting(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except (ClientError, BotoCoreError, NotCountedError) as error:
+            self.unknown.append(f"{what} cannot be read: {error}")

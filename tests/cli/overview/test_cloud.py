@@ -1,0 +1,129 @@
+"""What the page reads from a cloud: metrics, alarms and objects of a real one."""
+
+import datetime
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from cli.overview.cloud import CloudReader
+from components.endpoint import VARIANT
+from platform_jobs.aws import Clients
+from stacks.settings import Model
+from twin.aws.cloud.client import ensure_cloud, session, stop_cloud
+
+REGION = "us-east-1"
+CHURN = Model.model_validate(
+    {
+        "name": "churn",
+        "features": ["activity"],
+        "slo": {"availability": 99.0, "latencyP95Ms": 300},
+        "monitor": {"drift": {"threshold": 0.1}, "accuracy": {"metric": "auc", "floor": 0.9}},
+    }
+)
+OUTPUTS = {
+    "models": {"churn": {"endpoint": "acme-churn", "livePointer": "/pointers/live"}},
+    "buckets": {"artifacts": "artifacts"},
+    "alarms": {"churn-drift": "monitoring-churn-drift-1"},
+}
+
+
+def now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC).replace(microsecond=0)
+
+
+@pytest.fixture(scope="module")
+def clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clients]:
+    folder = tmp_path_factory.mktemp("seen") / "cloud"
+    endpoint = ensure_cloud(folder, idle_seconds=120, live=False).endpoint
+    made = Clients(session=session(endpoint, REGION), endpoint_url=endpoint)
+    made.s3.create_bucket(Bucket="artifacts")
+    dimensions = [{"Name": "EndpointName", "Value": "acme-churn"}, {"Name": "VariantName", "Value": VARIANT}]
+    slow, fast = 900_000.0, 20_000.0
+    for name, values in (
+        ("Invocations", [1.0] * 100),
+        ("Invocation5XXErrors", [1.0] * 2 + [0.0] * 98),
+        ("ModelLatency", [slow] * 10 + [fast] * 90),
+    ):
+        made.cloudwatch.put_metric_data(
+            Namespace="AWS/SageMaker",
+            MetricData=[{"MetricName": name, "Dimensions": dimensions, "Values": values}],  # type: ignore[typeddict-item]
+        )
+    made.cloudwatch.put_metric_alarm(
+        AlarmName="monitoring-churn-drift-1",
+        AlarmDescription="churn drifts",
+        Namespace="Stagecraft",
+        MetricName="FeatureDriftMax",
+        Period=60,
+        Statistic="Maximum",
+        EvaluationPeriods=1,
+        Threshold=0.1,
+        ComparisonOperator="GreaterThanThreshold",
+    )
+    made.cloudwatch.put_composite_alarm(AlarmName="other", AlarmRule='ALARM("monitoring-churn-drift-1")')
+    made.ssm.put_parameter(
+        Name="/pointers/live", Type="String", Value="arn:aws:sagemaker:x:1:model-package/c/3"
+    )
+    yield made
+    stop_cloud(folder)
+
+
+def stored(clients: Clients, about: str, job: str, day: int, **told: Any) -> None:
+    result = {"window": {"end": f"2026-03-{day:02}T00:00:00+00:00"}, **told}
+    clients.s3.put_object(
+        Bucket="artifacts",
+        Key=f"monitoring/{about}/{job}/2026-03-{day:02}T00-00-00Z.json",
+        Body=json.dumps(result).encode(),
+    )
+
+
+def test_a_models_promises_are_read_from_its_endpoints_metrics(clients):
+    reader = CloudReader(clients, OUTPUTS, now())
+    found = reader.model("local", CHURN)
+    availability, latency = found.promises
+    assert (availability.requests, availability.bad) == (100, 2)
+    assert (latency.requests, latency.bad) == (100, pytest.approx(10))
+    assert not availability.kept
+    assert [(hour.requests, hour.errors) for hour in found.traffic] == [(100, 2)]
+    assert found.latency_p95_ms == pytest.approx(900)
+
+
+def test_what_cannot_be_read_is_noted_and_the_rest_is_told(clients):
+    reader = CloudReader(clients, OUTPUTS, now())
+    found = reader.model("local", CHURN)
+    assert found.status == ""
+    (problem,) = reader.unknown
+    assert problem.startswith("the endpoint of churn cannot be read")
+    assert found.promises[0].requests == 100
+
+
+def test_a_models_history_is_read_from_what_its_jobs_left(clients):
+    for day, value in ((2, 0.05), (3, 0.3)):
+        column = {"name": "age", "drift": value, "bins": ["a"], "reference": [9], "current": [9]}
+        stored(clients, "churn", "drift", day, predictions=500, features=[column], answers=[], threshold=0.2)
+    stored(clients, "churn", "accuracy", 3, measures={"roc_auc": 0.85})
+    stored(clients, "churn", "accuracy", 4, measures="none")
+    reader = CloudReader(clients, OUTPUTS, now())
+    found = reader.model("local", CHURN)
+    assert found.drift is not None
+    assert (found.drift.threshold, found.drift.over) == (0.1, ("age",))
+    assert found.drift.features[0].values == (0.05, 0.3)
+    assert [(each.name, each.bad) for each in found.quality] == [("auc", True)]
+    assert any("2026-03-04T00-00-00Z.json" in problem for problem in reader.unknown)
+    stored(clients, "activity", "silent-failures", 3, rows=7)
+    assert reader.view("activity").rows == 7
+    assert reader.view("never").rows is None
+
+
+def test_alarms_carry_the_names_that_outputs_give_them(clients):
+    found = CloudReader(clients, OUTPUTS, now()).alarms()
+    assert [(alarm.name, alarm.composite) for alarm in found] == [("churn-drift", False), ("other", True)]
+    assert found[0].says == "churn drifts"
+
+
+def test_a_model_that_is_not_live_is_asked_for_nothing(clients):
+    reader = CloudReader(clients, {"models": {"churn": {"endpoint": "none"}}}, now())
+    found = reader.model("local", CHURN)
+    assert (found.endpoint, found.version, found.drift, reader.unknown) == ("", "", None, [])
+    assert [promise.kept for promise in found.promises] == [None, None]
