@@ -18,6 +18,7 @@ from components.watch import metrics
 from components.watch.endpoint import Served
 from platform_jobs.aws import Clients, in_parallel
 from platform_jobs.evaluate import DECLARED_NAMES
+from stacks.parts.serving import in_cluster
 from stacks.settings import Model
 
 WINDOWS: Final = 60
@@ -37,35 +38,39 @@ class CloudReader:
         self._metrics = MetricReader(clients.cloudwatch, now)
 
     def model(self, stack: str, declared: Model) -> ModelFacts:
-        """A model, its endpoint, and what its jobs found."""
+        """A model, where it answers, and what its jobs found."""
         known = (self._outputs.get("models") or {}).get(declared.name) or {}
-        endpoint = str(known.get("endpoint") or NO_VERSION)
-        live = endpoint != NO_VERSION
+        gateway = in_cluster(declared)
+        version = ""
+        with self._noting(f"the live version of {declared.name}"):
+            version = self._live_version(known.get("livePointer"))
+        endpoint = self._gateway_url() if gateway else str(known.get("endpoint") or NO_VERSION)
+        live = endpoint != NO_VERSION and bool(version)
         served = Served(
             stack=stack,
             model=declared.name,
             endpoint=endpoint,
             variant=VARIANT,
             serverless=declared.serving.mode == "serverless",
+            gateway=gateway,
             availability=declared.slo.availability if declared.slo else None,
             latency_p95_ms=declared.slo.latency_p95_ms if declared.slo else None,
         )
-        status, version = "", ""
+        status = ""
         # Without requests, until some are read.
         promises = promises_of(served, lambda _series, _minutes: None)
         traffic: tuple[Hour, ...] = ()
         p95: float | None = None
         with self._noting(f"the endpoint of {declared.name}"):
-            if live:
-                told = self._clients.sagemaker.describe_endpoint(EndpointName=endpoint)
-                status = str(told["EndpointStatus"])
-                version = self._live_version(str(known["livePointer"]))
+            if live and not gateway:
+                status = str(
+                    self._clients.sagemaker.describe_endpoint(EndpointName=endpoint)["EndpointStatus"]
+                )
         with self._noting(f"the metrics of {declared.name}"):
             if live:
                 promises = promises_of(served, self._metrics.over)
                 traffic = self._traffic(served)
-                latency = self._metrics.over(served.line(metrics.MODEL_LATENCY), _DAY_MINUTES)
-                p95 = None if latency is None else latency / 1000
+                p95 = self._latency_p95_ms(served)
         monitor = declared.monitor
         drift = findings.drift_history(
             self._results(declared.name, "drift"),
@@ -120,9 +125,23 @@ class CloudReader:
                     ]
         return tuple(sorted(found, key=lambda alarm: alarm.name))
 
-    def _live_version(self, pointer: str) -> str:
+    def _gateway_url(self) -> str:
+        """Where models of the stack's own cluster answer."""
+        cluster = self._outputs.get("servingCluster")
+        return str(cluster["gatewayUrl"]) if isinstance(cluster, Mapping) else NO_VERSION
+
+    def _live_version(self, pointer: str | None) -> str:
+        """Number of the version that a pointer names; empty if it names none."""
+        if pointer is None:
+            return ""
         value = self._clients.ssm.get_parameter(Name=pointer)["Parameter"]["Value"]
         return "" if value == NO_VERSION else value.rpartition("/")[2]
+
+    def _latency_p95_ms(self, served: Served) -> float | None:
+        if served.gateway:
+            return self._metrics.over(served.line(metrics.LATENCY), _DAY_MINUTES)
+        microseconds = self._metrics.over(served.line(metrics.MODEL_LATENCY), _DAY_MINUTES)
+        return None if microseconds is None else microseconds / 1000
 
     def _traffic(self, served: Served) -> tuple[Hour, ...]:
         def hourly(metric: metrics.Metric) -> dict[datetime.datetime, float]:
@@ -134,7 +153,12 @@ class CloudReader:
                 sums[at.replace(minute=0, second=0, microsecond=0)] += value
             return sums
 
-        calls, errors = hourly(metrics.INVOCATIONS), hourly(metrics.SERVER_ERRORS)
+        counted = (
+            (metrics.REQUESTS, metrics.ERRORS)
+            if served.gateway
+            else (metrics.INVOCATIONS, metrics.SERVER_ERRORS)
+        )
+        calls, errors = (hourly(metric) for metric in counted)
         if not calls:
             return ()
         step, at, last = datetime.timedelta(hours=1), min(calls), max(calls)

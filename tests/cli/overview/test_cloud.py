@@ -10,7 +10,7 @@ import pytest
 from cli.overview.cloud import CloudReader
 from components.endpoint import VARIANT
 from platform_jobs.aws import Clients
-from stacks.settings import Model
+from stacks.settings import Model, Serving
 from twin.aws.cloud.client import ensure_cloud, session, stop_cloud
 
 REGION = "us-east-1"
@@ -114,6 +114,34 @@ def test_a_models_history_is_read_from_what_its_jobs_left(clients):
     stored(clients, "activity", "silent-failures", 3, rows=7)
     assert reader.view("activity").rows == 7
     assert reader.view("never").rows is None
+
+
+def test_a_model_in_the_cluster_is_judged_by_what_its_gateway_counts(clients):
+    for name, values in (("Requests", [60.0]), ("SlowRequests", [6.0]), ("Latency", [40.0] * 20)):
+        clients.cloudwatch.put_metric_data(
+            Namespace="Stagecraft",
+            MetricData=[
+                {
+                    "MetricName": name,
+                    "Dimensions": [{"Name": "Stack", "Value": "local"}, {"Name": "Model", "Value": "churn"}],
+                    "Values": values,
+                }
+            ],
+        )
+    declared = CHURN.model_copy(update={"serving": Serving(mode="cluster")})
+    outputs = {
+        "models": {"churn": {"endpoint": "none", "livePointer": "/pointers/live"}},
+        "servingCluster": {"gatewayUrl": "http://gateway.serving:8080"},
+    }
+    reader = CloudReader(clients, outputs, now())
+    found = reader.model("local", declared)
+    assert reader.unknown == []
+    assert (found.version, found.endpoint) == ("3", "http://gateway.serving:8080")
+    availability, latency = found.promises
+    assert (availability.requests, availability.bad) == (60, 0)
+    assert (latency.requests, latency.bad) == (60, 6)
+    assert [hour.requests for hour in found.traffic] == [60]
+    assert found.latency_p95_ms == pytest.approx(40)
 
 
 def test_alarms_carry_the_names_that_outputs_give_them(clients):
