@@ -1,5 +1,6 @@
 """Runs a program against Pulumi's own mocks and keeps what it registered, in order."""
 
+import asyncio
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -178,6 +179,7 @@ def _without_archive(value: Any) -> Any:
 
 @contextlib.contextmanager
 def _fresh_runtime(recording: Recording, stack: str, preview: bool) -> Iterator[None]:
+    _need_a_loop()
     # The root resource outlives a run, and with it the last run's transformations.
     set_root_resource(None)  # type: ignore[arg-type]  # what it is before the first run
     pulumi.runtime.set_mocks(
@@ -190,6 +192,16 @@ def _fresh_runtime(recording: Recording, stack: str, preview: bool) -> Iterator[
     finally:
         SETTINGS.rpc_manager.clear()
         SETTINGS.outputs.clear()
+
+
+def _need_a_loop() -> None:
+    """Pulumi takes the thread's event loop, which `asyncio.run` of a test before this one takes away."""
+    try:
+        usable = not asyncio.get_event_loop_policy().get_event_loop().is_closed()
+    except RuntimeError:
+        usable = False
+    if not usable:
+        asyncio.set_event_loop(asyncio.new_event_loop())
 
 
 def run(
