@@ -1,8 +1,11 @@
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from stacks import stages
+from tests.stacks.files import ROOT
 
 NAMES = st.sampled_from(stages.STAGE_NAMES)
 SWITCHES = st.dictionaries(st.sampled_from(sorted(stages.CAPABILITIES)), st.booleans())
@@ -40,3 +43,12 @@ def test_a_stage_that_is_none_is_refused():
 def test_what_others_stand_on_cannot_be_switched():
     fixed = [capability for capability in stages.CAPABILITIES.values() if not capability.switchable]
     assert {stages.stage_of(capability.name) for capability in fixed} == {"validate"}
+
+
+def test_the_readme_says_which_stages_are_built():
+    readme = (ROOT / "README.md").read_text()
+    told = re.search(r"Built today: (.+?), whole\. What (.+?) add", readme, re.DOTALL)
+    assert told is not None
+    built = re.findall(r"`(\w+)`", told[1])
+    assert built == [name for name in stages.STAGE_NAMES if not stages.unbuilt(name)]
+    assert [*built, *re.findall(r"`(\w+)`", told[2])] == list(stages.STAGE_NAMES)
