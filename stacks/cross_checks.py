@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from pricing.accelerators import ACCELERATORS
@@ -267,6 +268,15 @@ def _pools(
             yield _no_accelerator(f"{namespace}:pools[{place}].accelerator", item.accelerator)
     models: Mapping[int, Model] = items.get("models", {})
     known = {index: model for index, model in models.items() if model.training.accelerator in ACCELERATORS}
+    # The quality gate and what watches run on machines without one.
+    used = {"none", *(model.training.accelerator for model in models.values())}
+    for place, item in limits.items():
+        if "models" in parts and item.accelerator in ACCELERATORS and item.accelerator not in used:
+            yield Problem(
+                f"{namespace}:pools[{place}].accelerator",
+                item.accelerator,
+                f"no model trains on it: take one of {', '.join(sorted(used))}, or leave the pool out",
+            )
     for index in sorted(set(models) - set(known)):
         path = f"{namespace}:models[{index}].training.accelerator"
         yield _no_accelerator(path, models[index].training.accelerator)
@@ -321,7 +331,16 @@ def _sizing(
                 path = f"{namespace}:pools[{limit}].{_OF_POOL[found.path]}"
             else:
                 path = f"{training}.{_OF_TRAINING.get(found.path, 'accelerator')}"
-            yield Problem(path, found.value, found.remedy)
+            value = float(found.value) if isinstance(found.value, Decimal) else found.value
+            yield Problem(path, value, _as_set(found.remedy))
+
+
+def _as_set(remedy: str) -> str:
+    """A remedy in the words of the settings."""
+    for name, setting in {**_OF_POOL, **_OF_TRAINING, "max_vcpus": "maxVcpus"}.items():
+        if "_" in name:
+            remedy = remedy.replace(name, setting)
+    return remedy
 
 
 def _budgets(namespace: str, parts: Mapping[str, Any], models: "Mapping[int, Model]") -> Iterator[Problem]:

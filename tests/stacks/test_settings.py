@@ -268,9 +268,10 @@ POOLS = "stagecraft:pools"
         (
             {POOLS: [{"accelerator": "none", "minNodes": 4, "maxNodes": 3}]},
             f"{POOLS}[0].minNodes",
-            "from 0 to max_nodes (3)",
+            "from 0 to maxNodes (3)",
         ),
         ({POOLS: [{"accelerator": "l44"}]}, f"{POOLS}[0].accelerator", "did you mean"),
+        ({POOLS: [{"accelerator": "l4"}]}, f"{POOLS}[0].accelerator", "no model trains on it"),
         (
             {"stagecraft:capabilities": {"quotas": True}},
             "stagecraft:capabilities.quotas",
