@@ -1,7 +1,9 @@
 """The model loop for real: a deployed stack, a training, a person's decision, a new version that answers."""
 
+import contextlib
 import gzip
 import json
+import threading
 import time
 from collections.abc import Iterator
 from functools import cache
@@ -80,6 +82,25 @@ def _live(command: Stagecraft) -> str:
     return str(_client(command, "ssm").get_parameter(Name=pointer)["Parameter"]["Value"])
 
 
+@contextlib.contextmanager
+def _kept_down(cloud: str, endpoint: str) -> Iterator[None]:
+    """An endpoint whose machines fail as soon as they are there: the twin brings them up again in seconds."""
+    assert kill_endpoint(cloud, "us-east-1", endpoint)
+    over = threading.Event()
+
+    def kill() -> None:
+        while not over.wait(0.05):
+            kill_endpoint(cloud, "us-east-1", endpoint)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    try:
+        yield
+    finally:
+        over.set()
+        killer.join()
+
+
 def test_an_approved_version_goes_live_and_the_next_deployment_takes_it_over(deployed: Stagecraft) -> None:
     before = _live(deployed)
     deployed.run("loop", "start", "--bake-seconds", "1")
@@ -95,7 +116,8 @@ def test_an_approved_version_goes_live_and_the_next_deployment_takes_it_over(dep
     endpoint = models["screening"]["endpoint"]
     assert _served(deployed, endpoint) == live
     again = deployed.run("up", "--yes", "--json").object
-    assert {op for op, count in again["changes"].items() if count} == {"replace", "same", "update"}
+    # What is created stands beside the endpoint: the version before it, for the gateway to fall back to.
+    assert {op for op, count in again["changes"].items() if count} == {"create", "replace", "same", "update"}
     assert _served(deployed, endpoint) == live
     settled = deployed.run("up", "--yes", "--json").object
     assert {op for op, count in settled["changes"].items() if count} == {"same"}
@@ -188,8 +210,8 @@ def test_the_gateway_answers_in_the_models_place_when_it_is_gone(deployed: Stage
     well = ask()
     assert (well["step"], well["prediction"]) == ("live", row[demo_data.LABEL])
     cloud = ensure_cloud(deployed.home / "local" / "cloud").endpoint
-    assert kill_endpoint(cloud, "us-east-1", endpoint)
-    fallen = ask()
+    with _kept_down(cloud, endpoint):
+        fallen = ask()
     ladder = outputs["gateway"]["screening"]["ladder"]
     assert fallen["step"] == ("previous" if "previous" in ladder else "default-answer")
     # Every answer is written down by the time its process has ended.

@@ -137,7 +137,8 @@ AB = [{"name": "live", "url": "@live", "weight": 70}, {"name": "canary", "url": 
 
 def test_users_keep_their_variant_and_a_failing_canary_costs_nobody_an_answer():
     async def run() -> None:
-        async with world("live", "canary", variants=AB) as here:
+        # What is tested is who answers, not how soon on a busy machine.
+        async with world("live", "canary", variants=AB, timeoutMs=10_000) as here:
             first = {str(n): (await here.ask(str(n)))[1]["variant"] for n in range(120)}
             assert {str(n): (await here.ask(str(n)))[1]["variant"] for n in range(120)} == first
             shares = Counter(first.values())

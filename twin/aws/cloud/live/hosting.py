@@ -245,9 +245,7 @@ class EndpointHost:
                     return known
                 _log.warning("endpoint %s: variant %s ended; restarting", service.endpoint, variant.name)
                 self._processes.ended(known.process)
-            started = self._start_container(service, variant)
-            service.containers[variant.name] = started
-            return started
+            return self._start_container(service, variant)
 
     def _start_container(self, service: _Service, variant: Variant) -> _Container:
         folder = self._folder / service.region / service.endpoint / service.config / variant.name
@@ -269,6 +267,8 @@ class EndpointHost:
         except OSError as problem:
             raise StartError(f"the model container could not be started: {problem}") from problem
         container = _Container(process, port, folder)
+        # Known before it is ready: a machine can fail while it starts, too.
+        service.containers[variant.name] = container
         try:
             _wait_until_ready(container, log)
         except StartError:
