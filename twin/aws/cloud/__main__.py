@@ -4,6 +4,7 @@ Returns 0 once the cloud answers; 1 with the reason on stderr when it can't be s
 """
 
 import argparse
+import gc
 import logging
 import os
 import sys
@@ -72,6 +73,8 @@ def _serve(
     on_ready: Callable[[str], None],
     refuse: Callable[[str], None] = lambda text: print(text, end="", file=sys.stderr),
 ) -> int:
+    # moto's and botocore's modules stay: looking through them at the usual threshold slows every start.
+    gc.set_threshold(100_000)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for noisy in ("botocore", "urllib3", "werkzeug", "moto"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
