@@ -10,8 +10,8 @@ from components.context import Cloud, Tags
 from components.dead_letters import dead_letter_queue
 from components.function_code import source
 from components.functions import FunctionSpec, invoked_by_rule, python_function
+from components.watch.metrics import PLATFORM
 
-METRIC_NAMESPACE: Final = "Stagecraft"
 METRIC: Final = "PoolNodes"
 PERIOD_SECONDS: Final = 300
 
@@ -44,7 +44,7 @@ def node_watch(
             policy=counting_rights(),
             environment={
                 "STAGECRAFT_CLUSTER": cluster,
-                "STAGECRAFT_METRIC_NAMESPACE": METRIC_NAMESPACE,
+                "STAGECRAFT_METRIC_NAMESPACE": PLATFORM,
             },
             memory_mib=128,
         ),
@@ -67,9 +67,5 @@ def counting_rights() -> str:
     """Neither counting nor publishing takes a resource."""
     return iam.document(
         iam.allow(["ec2:DescribeInstances"], ["*"]),
-        iam.allow(
-            ["cloudwatch:PutMetricData"],
-            ["*"],
-            conditions={"StringEquals": {"cloudwatch:namespace": METRIC_NAMESPACE}},
-        ),
+        iam.put_metrics(PLATFORM),
     )

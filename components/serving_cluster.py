@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pulumi
 import pulumi_aws as aws
 
-from components import iam, kubernetes_objects, pool_objects, serving_objects
+from components import iam, kubernetes_objects, serving_objects
 from components.batch_training_pool import DEFAULT_SCRATCH_GIB
 from components.charts import KEDA
 from components.checks import NAME, NAME_REMEDY, Problems
@@ -19,7 +19,7 @@ from components.encryption import data_key
 from components.kubernetes_objects import Objects
 from components.pool_objects import Pool, Request
 from components.serving_objects import Container, Pods
-from components.training_pool import DEFAULT_AMI, PoolCluster
+from components.training_pool import DEFAULT_AMI, PoolCluster, node_class
 
 CPU_TYPES: Final = ("m6a.xlarge", "m6i.xlarge", "m7i.xlarge")
 GPU_TYPES: Final = ("g5.xlarge", "g6.2xlarge", "g6.xlarge")
@@ -245,22 +245,14 @@ class ServingCluster(pulumi.ComponentResource):
         return made
 
     def _node_pool(self, pool: Pool, limits: Request) -> pulumi.Resource:
-        cluster = self._args["cluster"]
-        node_class = self._objects.custom(
+        machines = node_class(
+            self._objects,
             f"{pool.name}-machines",
-            "karpenter.k8s.aws/v1",
-            "EC2NodeClass",
-            {"name": pool.name},
-            pulumi.Output.all(
-                subnets=cluster["subnet_ids"],
-                security_group=cluster["security_group_id"],
-                instance_profile=cluster["instance_profile"],
-                tags={**self._tags, "Name": pool.name},
-            ).apply(
-                lambda known: pool_objects.node_class(
-                    ami=self._args.get("ami", DEFAULT_AMI), scratch_gib=DEFAULT_SCRATCH_GIB, **known
-                )
-            ),
+            pool.name,
+            cluster=self._args["cluster"],
+            ami=self._args.get("ami", DEFAULT_AMI),
+            scratch_gib=DEFAULT_SCRATCH_GIB,
+            tags=self._tags,
         )
         spec = serving_objects.node_pool(pool, limits)
         return self._objects.custom(
@@ -268,7 +260,7 @@ class ServingCluster(pulumi.ComponentResource):
             "karpenter.sh/v1",
             "NodePool",
             {"name": f"{pool.name}-on-demand"},
-            node_class.urn.apply(lambda _urn: spec),
+            machines.urn.apply(lambda _urn: spec),
         )
 
     def _network_policies(self) -> list[pulumi.Resource]:

@@ -1,6 +1,7 @@
 """TrainingPool: machines of one kind in a cluster, spot first, with quotas for those who share them."""
 
 import re
+from collections.abc import Mapping
 from typing import Any, Final, NotRequired, TypedDict
 
 import pulumi
@@ -18,8 +19,9 @@ from components.checks import NAME, NAME_REMEDY, Problems
 from components.context import by_name, current_cloud, declared_outputs
 from components.encryption import data_key
 from components.kubernetes_objects import Objects
-from components.node_watch import METRIC, METRIC_NAMESPACE, PERIOD_SECONDS
+from components.node_watch import METRIC, PERIOD_SECONDS
 from components.topic import alert_topic
+from components.watch.metrics import PLATFORM
 
 DEFAULT_AMI: Final = "bottlerocket@v1.60.0"
 """Carries driver and device plugin for NVIDIA; renewed with each release of ours, never by itself."""
@@ -151,6 +153,31 @@ class TrainingPoolArgs(TypedDict):
     """Tags of everything that takes tags."""
 
 
+def node_class(
+    objects: Objects,
+    name: str,
+    physical: str,
+    *,
+    cluster: PoolCluster,
+    ami: str,
+    scratch_gib: int,
+    tags: Mapping[str, pulumi.Input[str]],
+) -> pulumi.Resource:
+    """What the machines of a cluster's pool are: resource `name`, object `physical`."""
+    return objects.custom(
+        name,
+        "karpenter.k8s.aws/v1",
+        "EC2NodeClass",
+        {"name": physical},
+        pulumi.Output.all(
+            subnets=cluster["subnet_ids"],
+            security_group=cluster["security_group_id"],
+            instance_profile=cluster["instance_profile"],
+            tags={**tags, "Name": physical},
+        ).apply(lambda known: pool_objects.node_class(ami=ami, scratch_gib=scratch_gib, **known)),
+    )
+
+
 class TrainingPool(pulumi.ComponentResource):
     """Karpenter node pools from none to their limits, and Kueue quotas over them.
 
@@ -210,24 +237,14 @@ class TrainingPool(pulumi.ComponentResource):
         )
 
     def _node_class(self) -> pulumi.Resource:
-        cluster = self._args["cluster"]
-        return self._objects.custom(
+        return node_class(
+            self._objects,
             f"{self._name}-machines",
-            "karpenter.k8s.aws/v1",
-            "EC2NodeClass",
-            {"name": self._name},
-            pulumi.Output.all(
-                subnets=cluster["subnet_ids"],
-                security_group=cluster["security_group_id"],
-                instance_profile=cluster["instance_profile"],
-                tags={**self._tags, "Name": self._name},
-            ).apply(
-                lambda known: pool_objects.node_class(
-                    ami=self._args.get("ami", DEFAULT_AMI),
-                    scratch_gib=int(self._args.get("scratch_gib", DEFAULT_SCRATCH_GIB)),
-                    **known,
-                )
-            ),
+            self._name,
+            cluster=self._args["cluster"],
+            ami=self._args.get("ami", DEFAULT_AMI),
+            scratch_gib=int(self._args.get("scratch_gib", DEFAULT_SCRATCH_GIB)),
+            tags=self._tags,
         )
 
     def _node_pool(self, kind: str, node_class: pulumi.Resource) -> pulumi.Output[str]:
@@ -367,7 +384,7 @@ class TrainingPool(pulumi.ComponentResource):
                 f"{self._name} has run on its on-demand fall-back for {minutes} minutes: spot is gone. "
                 f"Runbook: {alarm['runbook_url']}"
             ),
-            namespace=METRIC_NAMESPACE,
+            namespace=PLATFORM,
             metric_name=METRIC,
             dimensions={
                 "Cluster": self._args["cluster"]["name"],

@@ -4,14 +4,13 @@ Started by `twin.engine.program`; what it needs stands in one JSON object on the
 """
 
 import asyncio
-import gc
 import json
 import os
 import runpy
 import sys
 import traceback
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import grpc
 import pulumi
@@ -24,9 +23,7 @@ from twin.engine import sdk_speed
 from twin.engine.engine_service import CHANNEL_OPTIONS
 from twin.engine.program import SHOWN
 from twin.engine.threads import ElasticExecutor
-
-_COLLECT_AFTER: Final = 100_000
-"""Objects made, less those freed, before garbage is looked for."""
+from twin.garbage import collect_seldom
 
 
 class _QuietEngine:
@@ -46,10 +43,7 @@ class _QuietEngine:
 
 def main() -> int:
     """Runs the program; returns its exit code."""
-    # The SDKs' modules are a million objects that stay: looking through them again and again at the usual
-    # threshold took a quarter of a program's time.
-    gc.freeze()
-    gc.set_threshold(_COLLECT_AFTER)
+    collect_seldom()
     told = json.loads(sys.argv[1])
     set_all_config(
         json.loads(os.environ["PULUMI_CONFIG"]), json.loads(os.environ["PULUMI_CONFIG_SECRET_KEYS"])

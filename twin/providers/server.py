@@ -1,6 +1,5 @@
 """Runs a provider as a plugin: prints its port, serves until the engine ends it or is gone."""
 
-import gc
 import os
 import sys
 import threading
@@ -11,10 +10,11 @@ from typing import Any, Final
 import grpc
 from pulumi.runtime.proto import provider_pb2_grpc
 
+from twin.garbage import collect_seldom
+
 _MESSAGE_LIMIT: Final = 400 * 1024 * 1024
 _WORKERS: Final = 32
 _WATCH_SECONDS: Final = 0.5
-_COLLECT_AFTER: Final = 100_000
 
 
 def serve(engine: int, provider: Callable[[threading.Event], Any]) -> int:
@@ -24,9 +24,7 @@ def serve(engine: int, provider: Callable[[threading.Event], Any]) -> int:
         engine: The process that started this one; when it is gone, nobody would stop this one.
         provider: Makes the servicer, given the event with which it ends the process.
     """
-    # What was imported stays: looking through it at the usual threshold slows every call.
-    gc.freeze()
-    gc.set_threshold(_COLLECT_AFTER)
+    collect_seldom()
     server = grpc.server(
         futures.ThreadPoolExecutor(max_workers=_WORKERS, thread_name_prefix="rpc"),
         options=[

@@ -4,7 +4,6 @@ Returns 0 once the cloud answers; 1 with the reason on stderr when it can't be s
 """
 
 import argparse
-import gc
 import logging
 import os
 import sys
@@ -15,6 +14,7 @@ from typing import Final
 from twin.aws.cloud.client import LOG_FILE
 from twin.aws.cloud.server import AlreadyServedError, serve
 from twin.aws.cloud.state import UnreadableStateError
+from twin.garbage import collect_seldom
 
 _LOG_BYTES: Final = 1_000_000
 
@@ -73,8 +73,7 @@ def _serve(
     on_ready: Callable[[str], None],
     refuse: Callable[[str], None] = lambda text: print(text, end="", file=sys.stderr),
 ) -> int:
-    # moto's and botocore's modules stay: looking through them at the usual threshold slows every start.
-    gc.set_threshold(100_000)
+    collect_seldom()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for noisy in ("botocore", "urllib3", "werkzeug", "moto"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
