@@ -1,7 +1,7 @@
 """Endpoint: a model's live version, answering."""
 
 import re
-from typing import Any, Final, NotRequired, TypedDict
+from typing import Final, NotRequired, TypedDict
 
 import pulumi
 import pulumi_aws as aws
@@ -14,7 +14,6 @@ from components.endpoint_scaling import EndpointScaling, check_scaling, scale
 from components.logs import RETENTION_DAYS, log_group
 
 VARIANT: Final = "live"
-CANDIDATE: Final = "candidate"
 MEMORY_STEPS: Final = (1024, 2048, 3072, 4096, 5120, 6144)
 """Memory sizes that serverless endpoints come in, MiB."""
 DEFAULT_MEMORY_MIB: Final = 2048
@@ -41,19 +40,6 @@ class DataCapture(TypedDict):
     """`s3://` prefix to write to, in the artifacts bucket."""
     sampling_percent: NotRequired[int]
     """Share of requests; from 1 to 100. Default: 10."""
-
-
-class Candidate(TypedDict):
-    """A second version beside the live one, on machines of its own."""
-
-    model_package_arn: pulumi.Input[str]
-    """Registered, approved version."""
-    percent: int
-    """Its share of requests, from 1 to 99; of a shadow the share that it gets copies of, from 1 to 100."""
-    shadow: NotRequired[bool]
-    """Whether it only gets copies, and nobody its answers. Default: false."""
-    instance_count: NotRequired[int]
-    """Machines; from 1 to 100. Default: as many as the live one."""
 
 
 class EndpointAlarms(TypedDict):
@@ -91,8 +77,6 @@ class EndpointArgs(TypedDict):
     """Machines of its own. Default: none; the endpoint is serverless and costs nothing while idle."""
     scaling: NotRequired[EndpointScaling]
     """How its machines follow requests. Default: they do not; needs `instances`. Serverless scales itself."""
-    candidate: NotRequired[Candidate]
-    """A second version, for a share of the requests or copies of them. Default: none; needs `instances`."""
     capture: NotRequired[DataCapture]
     """Keeps requests and answers. Default: not; needs `instances`."""
     environment: NotRequired[dict[str, pulumi.Input[str]]]
@@ -186,13 +170,11 @@ class Endpoint(pulumi.ComponentResource):
     def _endpoint(self, role: aws.iam.Role, policy: aws.iam.RolePolicy) -> pulumi.Output[str | None]:
         if "model_package_arn" not in self._args:
             return pulumi.Output.from_input(None)
-        model = self._model("model", self._args["model_package_arn"], role, policy)
-        production, shadows = self._variants(model, role, policy)
+        model = self._model(self._args["model_package_arn"], role, policy)
         configuration = aws.sagemaker.EndpointConfiguration(
             f"{self._name}-configuration",
             kms_key_arn=self._key,
-            production_variants=production,
-            shadow_production_variants=shadows,
+            production_variants=[self._variant(model)],
             data_capture_config=self._capture(),
             tags=self._tags,
             opts=self._options,
@@ -208,10 +190,10 @@ class Endpoint(pulumi.ComponentResource):
         return endpoint.arn.apply(lambda arn: arn)
 
     def _model(
-        self, name: str, version: pulumi.Input[str], role: aws.iam.Role, policy: aws.iam.RolePolicy
+        self, version: pulumi.Input[str], role: aws.iam.Role, policy: aws.iam.RolePolicy
     ) -> aws.sagemaker.Model:
         return aws.sagemaker.Model(
-            f"{self._name}-{name}",
+            f"{self._name}-model",
             execution_role_arn=role.arn,
             enable_network_isolation="instances" in self._args,
             containers=[
@@ -229,54 +211,18 @@ class Endpoint(pulumi.ComponentResource):
     def _scale(self, endpoint: pulumi.Output[str]) -> None:
         if "scaling" not in self._args:
             return
-        # A shadow keeps the machines that it is given: nobody waits for what it answers.
-        scaled = [VARIANT]
-        if "candidate" in self._args and not self._args["candidate"].get("shadow", False):
-            scaled.append(CANDIDATE)
-        for variant in scaled:
-            scale(
-                self,
-                self._name if variant == VARIANT else f"{self._name}-{variant}",
-                self._args["scaling"],
-                endpoint=endpoint,
-                variant=variant,
-                least=self._least() if variant == VARIANT else self._candidates(self._args["candidate"]),
-                tags=self._tags,
-            )
-
-    def _candidates(self, candidate: Candidate) -> int:
-        return int(candidate.get("instance_count", self._least()))
-
-    def _variants(
-        self, model: aws.sagemaker.Model, role: aws.iam.Role, policy: aws.iam.RolePolicy
-    ) -> tuple[
-        list[aws.sagemaker.EndpointConfigurationProductionVariantArgs],
-        list[aws.sagemaker.EndpointConfigurationShadowProductionVariantArgs] | None,
-    ]:
-        """What answers, and what only gets copies."""
-        if "candidate" not in self._args:
-            return [self._variant(model, 1)], None
-        candidate = self._args["candidate"]
-        second: Any = {
-            "variant_name": CANDIDATE,
-            "model_name": self._model("candidate-model", candidate["model_package_arn"], role, policy).name,
-            "instance_type": self._args["instances"]["instance_type"],
-            "initial_instance_count": self._candidates(candidate),
-        }
-        percent = float(candidate["percent"])
-        if candidate.get("shadow", False):
-            # The share of copies is the shadow's weight over that of what answers.
-            shadow = aws.sagemaker.EndpointConfigurationShadowProductionVariantArgs(
-                **second, initial_variant_weight=percent / 100
-            )
-            return [self._variant(model, 1)], [shadow]
-        weighed = aws.sagemaker.EndpointConfigurationProductionVariantArgs(
-            **second, initial_variant_weight=percent
+        scale(
+            self,
+            self._name,
+            self._args["scaling"],
+            endpoint=endpoint,
+            variant=VARIANT,
+            least=self._least(),
+            tags=self._tags,
         )
-        return [self._variant(model, 100 - percent), weighed], None
 
     def _variant(
-        self, model: aws.sagemaker.Model, weight: float
+        self, model: aws.sagemaker.Model
     ) -> aws.sagemaker.EndpointConfigurationProductionVariantArgs:
         if "instances" in self._args:
             instances = self._args["instances"]
@@ -285,7 +231,7 @@ class Endpoint(pulumi.ComponentResource):
                 model_name=model.name,
                 instance_type=instances["instance_type"],
                 initial_instance_count=self._least(),
-                initial_variant_weight=weight,
+                initial_variant_weight=1,
             )
         return aws.sagemaker.EndpointConfigurationProductionVariantArgs(
             variant_name=VARIANT,
@@ -418,13 +364,8 @@ def _check(name: str, args: EndpointArgs) -> None:
             if "scaling" in args:
                 least = int(instances.get("instance_count", DEFAULT_INSTANCE_COUNT))
                 check_scaling(problems, args["scaling"], least=least)
-        if "candidate" in args:
-            _check_candidate(problems, args["candidate"])
-        for extra in ("candidate", "scaling"):
-            if extra in args and "instances" not in args:
-                problems.add(
-                    extra, "set", "serverless endpoints have one variant and scale themselves; give instances"
-                )
+        if "scaling" in args and "instances" not in args:
+            problems.add("scaling", "set", "serverless endpoints scale themselves; give instances")
         if "capture" in args:
             problems.between("capture.samplingPercent", args["capture"].get("sampling_percent"), 1, 100, "%")
             if "instances" not in args:
@@ -432,15 +373,3 @@ def _check(name: str, args: EndpointArgs) -> None:
                     "capture", "set", "serverless endpoints capture no data; give instances, or leave it out"
                 )
     problems.raise_if_any()
-
-
-def _check_candidate(problems: Problems, candidate: Candidate) -> None:
-    problems.matches(
-        "candidate.modelPackageArn",
-        candidate["model_package_arn"],
-        _PACKAGE_ARN,
-        "must be the ARN of a model package; leave the candidate out while there is none",
-    )
-    most = 100 if candidate.get("shadow", False) else 99
-    problems.between("candidate.percent", candidate["percent"], 1, most, "%")
-    problems.between("candidate.instanceCount", candidate.get("instance_count"), 1, 100)

@@ -128,7 +128,6 @@ def test_a_budget_counts_exactly_one_tag():
 
 SCALING = {"max_count": 6}
 QUIET = {"start": "cron(0 19 ? * MON-FRI *)", "end": "cron(0 6 ? * MON-FRI *)"}
-NEXT = f"{PACKAGE[:-1]}2"
 
 
 def test_machines_follow_requests_between_the_least_and_the_most():
@@ -166,48 +165,18 @@ def test_in_quiet_hours_few_machines_remain_and_then_the_usual_least_holds_again
     assert busy["scalableTargetAction"] == {"minCapacity": least, "maxCapacity": 6}
 
 
-def variants(endpoint, kind="productionVariants"):
-    found = endpoint.one("EndpointConfiguration").inputs.get(kind, [])
-    return {each["variantName"]: each["initialVariantWeight"] for each in found}
-
-
-def test_a_candidate_gets_its_share_and_scales_too():
-    candidate = {"model_package_arn": NEXT, "percent": 5}
-    endpoint = run(lambda: make("Endpoint", instances=REALTIME, scaling=SCALING, candidate=candidate))
-    assert variants(endpoint) == {"live": 95, "candidate": 5}
-    versions = {each.name: each.inputs["containers"][0]["modelPackageName"] for each in endpoint.of("Model")}
-    assert versions == {"it-model": PACKAGE, "it-candidate-model": NEXT}
-    assert {each.inputs["resourceId"].rpartition("/")[2] for each in endpoint.of("Target")} == {
-        "live",
-        "candidate",
-    }
-
-
-def test_a_shadow_gets_copies_and_answers_nobody():
-    candidate = {"model_package_arn": NEXT, "percent": 50, "shadow": True}
-    endpoint = run(lambda: make("Endpoint", instances=REALTIME, scaling=SCALING, candidate=candidate))
-    assert variants(endpoint) == {"live": 1}
-    assert variants(endpoint, "shadowProductionVariants") == {"candidate": 0.5}
-    assert len(endpoint.of("Target")) == 1
-
-
 @pytest.mark.parametrize(
     ("changes", "paths"),
     [
         ({"scaling": SCALING}, ["scaling"]),
-        ({"candidate": {"model_package_arn": NEXT, "percent": 5}}, ["candidate"]),
         ({"instances": REALTIME, "scaling": {"max_count": 1}}, ["scaling.maxCount"]),
         (
             {"instances": REALTIME, "scaling": {**SCALING, "quiet_hours": {**QUIET, "start": "19:00"}}},
             ["scaling.quietHours.start"],
         ),
-        (
-            {"instances": REALTIME, "candidate": {"model_package_arn": "none", "percent": 100}},
-            ["candidate.modelPackageArn", "candidate.percent"],
-        ),
     ],
 )
-def test_what_cannot_scale_or_be_shared_is_refused(changes, paths):
+def test_what_cannot_scale_is_refused(changes, paths):
     with pytest.raises(pulumi.InputPropertiesError) as raised:
         run(lambda: make("Endpoint", **changes))
     assert [each["property_path"] for each in raised.value.errors] == paths
