@@ -77,7 +77,7 @@ def read_request(
     try:
         usage = declared_usage(workspace.setting("usage"), usage_file)
     except UsageError as error:
-        problems += error.problems
+        problems += map(str, error.problems)
     try:
         baseline = find_baseline(against, workspace.project.root) if against else None
     except CompareError as error:

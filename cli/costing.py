@@ -46,7 +46,7 @@ def cost_of_file(file: Path, *, against: str | None, usage_file: Path | None, fo
     try:
         usage = declared_usage(None, usage_file)
     except UsageError as error:
-        problems += error.problems
+        problems += map(str, error.problems)
         usage = None
     for path in (file, *([Path(against)] if against else [])):
         try:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import yaml
 
-from pricing import Estimate, Resource, Usage, UsageError, estimate
+from pricing import Estimate, Resource, Usage, UsageError, UsageProblem, estimate
 from twin.engine.analyzer import PolicyResource
 from twin.engine.deployment import Deployment
 from twin.wire import OutputValue, Secret, unwrap
@@ -85,14 +85,14 @@ def declared_usage(setting: Any, file: Path | None) -> Usage:
     Raises:
         UsageError: Every problem of both.
     """
-    problems: list[str] = []
+    problems: list[UsageProblem] = []
     merged: dict[str, Any] = {}
     named: dict[str, Any] = {}
     for source, path in ((unwrap(setting).value, "stagecraft:usage"), (_read(file, problems), str(file))):
         if source is None:
             continue
         if not isinstance(source, Mapping):
-            problems.append(f"{path} is {type(source).__name__}; it maps usage fields to numbers")
+            problems.append(UsageProblem(path, source, "must map usage fields to numbers"))
             continue
         try:
             Usage.from_mapping(source, path)
@@ -111,13 +111,13 @@ def declared_usage(setting: Any, file: Path | None) -> Usage:
     return Usage.from_mapping({**merged, "byName": named})
 
 
-def _read(file: Path | None, problems: list[str]) -> Any:
+def _read(file: Path | None, problems: list[UsageProblem]) -> Any:
     if file is None:
         return None
     try:
         return yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
-        problems.append(f"{file} cannot be read: {error}")
+        problems.append(UsageProblem("usage", str(file), f"cannot be read: {error}"))
         return None
 
 

@@ -96,7 +96,16 @@ def model_environment(model: WatchedModel) -> dict[str, str]:
         told["STAGECRAFT_DRIFT_THRESHOLD"] = f"{model['drift_threshold']:g}"
     if "bias" in model:
         told["STAGECRAFT_MODEL_GROUP_BY"] = model["bias"]["attribute"]
+    if "serving_cost" in model:
+        cost = model["serving_cost"]
+        told["STAGECRAFT_SERVING_HOURLY_COST_USD"] = _dollars(cost["hourly_usd"])
+        told["STAGECRAFT_SERVING_REQUEST_COST_USD"] = _dollars(cost.get("request_usd", 0))
     return told
+
+
+def _dollars(amount: float) -> str:
+    """To a millionth of a millionth, without an exponent: `0.0000041`."""
+    return f"{amount:.12f}".rstrip("0").rstrip(".")
 
 
 def model_rights_document(*, bucket: str, key: str, model: str) -> str:

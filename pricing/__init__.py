@@ -14,7 +14,7 @@ from pricing.node_pools import allowed_types
 from pricing.pools import Capacity, PoolCost, pool_cost
 from pricing.resources import Resource
 from pricing.snapshot import Price, PriceUnknownError, Snapshot, SpotPrice, bundled
-from pricing.usage import Usage, UsageError
+from pricing.usage import Usage, UsageError, UsageProblem
 
 __all__ = [
     "HOURS_PER_MONTH",
@@ -36,6 +36,7 @@ __all__ = [
     "Unpriced",
     "Usage",
     "UsageError",
+    "UsageProblem",
     "allowed_types",
     "bundled",
     "catalogue",

@@ -15,6 +15,7 @@ from typing import Final
 from pricing.accelerators import ACCELERATORS, NONE, ZONES, Accelerator
 from pricing.catalogue import InstanceType, catalogue
 from pricing.money import HOURS_PER_MONTH
+from pricing.places import places
 from pricing.pools import ACCELERATORS as ACCELERATOR_LIMIT
 from pricing.pools import MEMORY_MIB, VCPU, Capacity, pool_cost
 from pricing.snapshot import Snapshot
@@ -29,9 +30,6 @@ DEFAULT_SPOT_SHARE: Final = Decimal("0.75")
 DEFAULT_CHECKPOINT_MINUTES: Final = 15
 DEFAULT_GRACE_SECONDS: Final = 110
 """AWS reclaims a spot host two minutes after it says so."""
-_MEMORY_SHARE: Final = 0.9
-_MEMORY_RESERVED_MIB: Final = 700
-"""Of a machine's memory the hypervisor takes up to a tenth, kubelet and the node's own pods the rest."""
 _CENT: Final = Decimal("0.01")
 
 
@@ -448,14 +446,12 @@ def _by_price(found: Sequence[InstanceType]) -> tuple[InstanceType, ...]:
 
 def _slots(need: Need, kind: Accelerator, item: InstanceType) -> int:
     """How many jobs fit on a machine."""
-    vcpus, memory = need.vcpus or kind.vcpus, need.memory_mib or kind.memory_mib
-    room = [
-        max(1, item.vcpu - 1) // vcpus,
-        int(item.memory_mib * _MEMORY_SHARE - _MEMORY_RESERVED_MIB) // memory,
-    ]
-    if kind.resource:
-        room.append(item.accelerators // need.accelerators)
-    return max(0, min(room))
+    return places(
+        item,
+        vcpus=need.vcpus or kind.vcpus,
+        memory_mib=need.memory_mib or kind.memory_mib,
+        accelerators=need.accelerators if kind.resource else 0,
+    )
 
 
 def _unit(item: InstanceType) -> Callable[[InstanceType], int]:

@@ -16,11 +16,23 @@ from typing import Annotated, Any, get_type_hints
 from pricing.money import number
 
 
+@dataclass(frozen=True)
+class UsageProblem:
+    """One thing that is wrong with declared usage."""
+
+    path: str
+    value: object
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.value!r}; {self.remedy}"
+
+
 class UsageError(ValueError):
     """Declared usage that cannot be used; `problems` lists everything wrong with it."""
 
-    def __init__(self, problems: Sequence[str]) -> None:
-        super().__init__("; ".join(problems))
+    def __init__(self, problems: Sequence[UsageProblem]) -> None:
+        super().__init__("; ".join(map(str, problems)))
         self.problems = tuple(problems)
 
 
@@ -154,19 +166,21 @@ class Usage:
         Raises:
             UsageError: with every problem at once, each with its path, the value and what would be right.
         """
-        problems: list[str] = []
+        problems: list[UsageProblem] = []
         values = dict(declared)
         named = values.pop("byName", values.pop("by_name", {}))
         changes: dict[str, Any] = dict(_checked(values, path, problems))
         if not isinstance(named, Mapping):
-            problems.append(f"{path}.byName is {named!r}; it maps resource name patterns to fields")
+            problems.append(
+                UsageProblem(f"{path}.byName", named, "must map resource name patterns to fields")
+            )
             named = {}
         overrides = []
         for pattern, item in named.items():
             if isinstance(item, Mapping):
                 overrides.append((str(pattern), _checked(item, f"{path}.byName[{pattern}]", problems)))
             else:
-                problems.append(f"{path}.byName[{pattern}] is {item!r}; it maps fields to numbers")
+                problems.append(UsageProblem(f"{path}.byName[{pattern}]", item, "must map fields to numbers"))
         if problems:
             raise UsageError(problems)
         return cls(**changes, by_name=tuple(overrides))
@@ -178,7 +192,9 @@ def _documented() -> dict[str, Doc]:
     return {name: hint.__metadata__[0] for name, hint in hints.items() if hasattr(hint, "__metadata__")}
 
 
-def _checked(declared: Mapping[Any, Any], path: str, problems: list[str]) -> tuple[tuple[str, Decimal], ...]:
+def _checked(
+    declared: Mapping[Any, Any], path: str, problems: list[UsageProblem]
+) -> tuple[tuple[str, Decimal], ...]:
     known = _documented()
     found: list[tuple[str, Decimal]] = []
     for key, value in declared.items():
@@ -186,13 +202,13 @@ def _checked(declared: Mapping[Any, Any], path: str, problems: list[str]) -> tup
         if name not in known:
             near = get_close_matches(name, known, n=1)
             hint = f"did you mean {near[0]}?" if near else "docs/pricing.md lists them"
-            problems.append(f"{path}.{key} is no usage field; {hint}")
+            problems.append(UsageProblem(f"{path}.{key}", value, f"is no usage field; {hint}"))
             continue
         doc = known[name]
         amount = None if isinstance(value, str) else number(value)
         if amount is None or amount < doc.at_least or (doc.at_most is not None and amount > doc.at_most):
             bounds = f"{doc.at_least} or more" if doc.at_most is None else f"{doc.at_least} to {doc.at_most}"
-            problems.append(f"{path}.{key} is {value!r}; it must be a number, {bounds}")
+            problems.append(UsageProblem(f"{path}.{key}", value, f"must be a number, {bounds}"))
             continue
         found.append((name, amount))
     return tuple(found)

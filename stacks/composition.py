@@ -32,7 +32,7 @@ def deploy(settings: Settings, stack: str) -> Outputs:
     network = network_of(plan, base)
     pools = training_pools(plan, base, network)
     models = endpoints(plan, base, live)
-    watch = monitoring(plan, base, pools, models, live)
+    watch = monitoring(plan, base, pools, models, released)
     standby = standby_endpoints(plan, base, by_sagemaker, watch)
     declared = declarations(plan, models, standby, live)
     front = gateway(plan, base, declared)

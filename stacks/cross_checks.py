@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pricing.accelerators import ACCELERATORS
 from pricing.needs import NeedError, plan_pool
+from pricing.usage import Usage, UsageError
 from stacks import stages
 from stacks.pools import DEFAULT_MAX_VCPUS, DeclaredPool, declared_pools
 from stacks.problems import Problem, did_you_mean
@@ -54,6 +55,7 @@ def cross_problems(
     yield from _stage(namespace, parts)
     yield from _capabilities(namespace, parts)
     yield from _data_loss(namespace, parts)
+    yield from _usage(namespace, parts)
     yield from _needs(namespace, parts, models)
 
 
@@ -241,6 +243,15 @@ def _watched(namespace: str, parts: Mapping[str, Any], models: "Mapping[int, Mod
                     kpi,
                     "stands there twice; a figure has one floor",
                 )
+
+
+def _usage(namespace: str, parts: Mapping[str, Any]) -> Iterator[Problem]:
+    """What estimates go by."""
+    try:
+        Usage.from_mapping(parts.get("usage", {}), f"{namespace}:usage")
+    except UsageError as error:
+        for found in error.problems:
+            yield Problem(found.path, found.value, found.remedy)
 
 
 def _room(namespace: str, parts: Mapping[str, Any], models: "Mapping[int, Model]") -> Iterator[Problem]:

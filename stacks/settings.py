@@ -15,6 +15,7 @@ import pydantic
 from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.alias_generators import to_camel
 
+from pricing.usage import Usage
 from stacks import stages
 from stacks.cross_checks import LADDER, cross_problems
 from stacks.explain import explain
@@ -460,6 +461,13 @@ class Settings(_Section):
     waivers: list[Waiver] = []
     events: Events = Events()
     delivery: Delivery | None = None
+    usage: dict[str, Any] = {}
+    """A month's use (docs/pricing.md), for estimates and for what predictions cost."""
+
+    @property
+    def declared_usage(self) -> Usage:
+        """The same, as estimates take it."""
+        return Usage.from_mapping(self.usage)
 
     def may_lose_data(self, component: str) -> bool:
         """Both switches are set: the stack's, and the component's."""

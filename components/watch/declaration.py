@@ -60,6 +60,15 @@ class UnitCost(TypedDict):
     """Dollars for 1,000 predictions. Default: what is usual for them."""
 
 
+class ServingCost(TypedDict):
+    """What a model's answers cost."""
+
+    hourly_usd: float
+    """Dollars for an hour of what serves it; 0 where only requests are billed."""
+    request_usd: NotRequired[float]
+    """Dollars for one request on top of that. Default: 0."""
+
+
 class WatchedModel(TypedDict):
     """One model, and what of it is watched."""
 
@@ -93,6 +102,8 @@ class WatchedModel(TypedDict):
     """Business figures to watch. Default: none."""
     unit_cost: NotRequired[UnitCost]
     """Watches what predictions cost. Default: not."""
+    serving_cost: NotRequired[ServingCost]
+    """What its answers cost, for figures of cost and return. Default: not known; there are none then."""
 
 
 class WatchedView(TypedDict):
@@ -166,6 +177,10 @@ def check_models(problems: Problems, models: Sequence[WatchedModel]) -> None:
         problems.between(f"{path}.gpus", model.get("gpus"), 0, 16)
         problems.between(f"{path}.driftThreshold", model.get("drift_threshold"), 0.001, 1)
         problems.between(f"{path}.maxCalibrationError", model.get("max_calibration_error"), 0, 1)
+        if "serving_cost" in model:
+            cost = model["serving_cost"]
+            problems.between(f"{path}.servingCost.hourlyUsd", cost["hourly_usd"], 0, 1e6, "dollars")
+            problems.between(f"{path}.servingCost.requestUsd", cost.get("request_usd"), 0, 1e6, "dollars")
         if "slo" in model:
             problems.between(f"{path}.slo.availability", model["slo"]["availability"], 90, 99.999, "%")
             problems.between(f"{path}.slo.latencyP95Ms", model["slo"].get("latency_p95_ms"), 1, 60_000, "ms")

@@ -202,12 +202,20 @@ def _value(judged: Judged) -> Iterator[Panel]:
         _DOLLARS,
     )
     yield Panel(
-        "What it brings",
+        "What a prediction brings, and costs",
         (
-            Line("revenue of a prediction", judged.line(metrics.REVENUE_PER_PREDICTION)),
-            Line("return on cost", judged.line(metrics.RETURN_ON_COST)),
+            Line("revenue", judged.line(metrics.REVENUE_PER_PREDICTION)),
+            Line("cost of 1,000", judged.line(metrics.COST_PER_THOUSAND), id="cost", hidden=True),
+            Line("cost", expression="cost / 1000", id="each"),
         ),
         _JOBS_PERIOD,
+        unit=_DOLLARS,
+    )
+    yield Panel(
+        "Return on cost",
+        (Line("return", judged.line(metrics.RETURN_ON_COST)),),
+        _JOBS_PERIOD,
+        (("pays for itself", 1),),
     )
     yield Panel(
         "What users do then",

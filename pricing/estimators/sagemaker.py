@@ -1,56 +1,32 @@
 """SageMaker: endpoints, notebooks, training, monitoring, tracking servers."""
 
-from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final
 
 from pricing.bill import Bill
+from pricing.hosting import hosting_price
 from pricing.money import HOURS_PER_MONTH, SECONDS_PER_MONTH, ZERO
 from pricing.resources import Properties
+from pricing.serving import average, gb, payload_gb, serverless_gb_seconds
+from pricing.snapshot import PriceUnknownError
 
 _CONFIGURATION: Final = "aws:sagemaker/endpointConfiguration:EndpointConfiguration"
 _SCALABLE_TARGET: Final = "aws:appautoscaling/target:Target"
 _COUNT: Final = "sagemaker:variant:DesiredInstanceCount"
-_MB_PER_GB: Final = Decimal(1024)
-_KB_PER_GB: Final = Decimal(1024 * 1024)
 _NOTEBOOK_GB: Final = 5
-_PRICE_DIGITS: Final = Decimal("0.000001")
 
 
 def hourly(bill: Bill, instance_type: str) -> Decimal | None:
-    """The price of an hour of a SageMaker instance, or None, said to be unpriced.
-
-    Where the snapshot lacks the region's own price, it is EC2's price there and SageMaker's mark-up on it:
-    that of the same type elsewhere, else the highest of any type with (or without) accelerators. Said as an
-    assumption.
-    """
-    found = bill.snapshot.sagemaker(bill.region).get(instance_type)
-    if found is not None:
-        bill.dates.append(bill.snapshot.instance_price_date("sagemaker", instance_type, bill.region))
-        return found
-    machine = instance_type.removeprefix("ml.")
-    known = bill.instance_types().get(machine)
-    if known is None or not instance_type.startswith("ml."):
-        bill.unpriced(f"the price snapshot has no {instance_type or 'instance type'} in {bill.region}")
+    """The price of an hour of a SageMaker instance, or None, said to be unpriced."""
+    try:
+        price = hosting_price(instance_type, bill.region, bill.snapshot)
+    except PriceUnknownError as error:
+        bill.unpriced(str(error))
         return None
-    markups = bill.snapshot.sagemaker_markups()
-    markup = markups.get(instance_type) or _highest_markup(bill, machine, markups)
-    basis = "as elsewhere" if instance_type in markups else "the highest known"
-    bill.dates.append(bill.snapshot.instance_price_date("ec2", machine, bill.region))
-    percent = ((markup - 1) * 100).quantize(Decimal(1))
-    bill.assume(f"{instance_type} in {bill.region}: EC2's price and {percent:f} % on it, {basis}")
-    return (known.hourly * markup).quantize(_PRICE_DIGITS)
-
-
-def _highest_markup(bill: Bill, machine: str, markups: Mapping[str, Decimal]) -> Decimal:
-    accelerated = bill.instance_types()[machine].accelerators > 0
-    known = bill.snapshot.specifications()
-    alike = [
-        markup
-        for name, markup in markups.items()
-        if (known[name.removeprefix("ml.")]["accelerators"] > 0) is accelerated
-    ]
-    return max(alike, default=Decimal(1))
+    bill.dates.append(price.as_of)
+    if price.assumption:
+        bill.assume(price.assumption)
+    return price.hourly
 
 
 def _endpoint(bill: Bill) -> None:
@@ -75,16 +51,17 @@ def _endpoint(bill: Bill) -> None:
 
 def _serverless(bill: Bill, name: str, serverless: Properties, variants: int) -> None:
     usage = bill.usage
-    memory = serverless.number("memorySizeInMb", 2048) / _MB_PER_GB
+    mib = serverless.number("memorySizeInMb", 2048)
+    memory = gb(mib)
     requests = usage.inference_requests / variants
-    expected = requests * usage.inference_seconds * memory
+    expected = requests * serverless_gb_seconds(mib, usage)
     # So many requests at once, all month, is all that can ever run.
     ceiling = serverless.number("maxConcurrency", 1) * memory * SECONDS_PER_MONTH
     worst = max(expected, min(expected * max(Decimal(1), usage.worst_factor), ceiling))
     bill.used(
         f"{name}, serverless, {memory.normalize():f} GB", "sagemaker", "serverless-gb-second", expected, worst
     )
-    payload = requests * usage.inference_payload_kb / _KB_PER_GB
+    payload = requests * payload_gb(usage)
     bill.used(f"{name}, data in and out", "sagemaker", "serverless-data-gb", payload)
     provisioned = serverless.number("provisionedConcurrency", 0)
     if provisioned:
@@ -104,7 +81,7 @@ def _instances(bill: Bill, name: str, variant: Properties) -> None:
     if target is not None:
         minimum = target.number("minCapacity", initial)
         maximum = max(minimum, target.number("maxCapacity", initial))
-    likely = minimum + (maximum - minimum) * min(Decimal(1), bill.usage.autoscaling_share)
+    likely = average(minimum, maximum, bill.usage)
     if price is not None:
         bill.amount(
             f"{name}, {instance_type}",

@@ -11,7 +11,8 @@ from components.watch.declaration import WatchedModel, WatchedView
 from pricing.catalogue import catalogue
 from stacks.parts.base import Base
 from stacks.parts.plan import Outputs, Plan
-from stacks.parts.serving import in_cluster
+from stacks.parts.serving import Versions, in_cluster
+from stacks.parts.serving_costs import serving_cost
 from stacks.parts.training import Pools
 from stacks.settings import FeatureView, Model
 
@@ -26,15 +27,14 @@ def monitoring(
     base: Base,
     pools: Pools,
     endpoints: Mapping[str, Endpoint],
-    live: Mapping[str, str],
+    released: Versions,
 ) -> Monitoring | None:
     """Registers it, if the stack has any of it."""
     if not any(plan.has(capability) for capability in CAPABILITIES):
         return None
     args: MonitoringArgs = {
         "models": [
-            watched_model(plan, model, endpoints[model.name], live=model.name in live)
-            for model in plan.settings.models
+            watched_model(plan, model, endpoints[model.name], released) for model in plan.settings.models
         ],
         "runbooks_url": plan.settings.runbooks_url,
         "emails": plan.settings.notify,
@@ -84,14 +84,14 @@ def monitor_jobs(base: Base, pools: Pools) -> MonitorJobs:
     }
 
 
-def watched_model(plan: Plan, model: Model, endpoint: Endpoint, *, live: bool) -> WatchedModel:
+def watched_model(plan: Plan, model: Model, endpoint: Endpoint, released: Versions) -> WatchedModel:
     """What a model's declaration comes to, as far as the stack's capabilities go."""
     serving, monitor = model.serving, model.monitor
     watched: WatchedModel = {
         "name": model.name,
         "feature_views": list(model.features),
         "endpoint_name": endpoint.endpoint_name,
-        "live": live,
+        "live": model.name in released.live,
         "serverless": serving.mode == "serverless",
         # Where there is a gateway callers ask it, and what they get is what was promised.
         "gateway": plan.has("fallback") or in_cluster(model),
@@ -121,6 +121,9 @@ def watched_model(plan: Plan, model: Model, endpoint: Endpoint, *, live: bool) -
             {"metric": kpi.metric} if kpi.floor is None else {"metric": kpi.metric, "floor": kpi.floor}
             for kpi in monitor.business
         ]
+        cost = serving_cost(plan, model, released.previous)
+        if cost is not None:
+            watched["serving_cost"] = {"hourly_usd": float(cost.hourly), "request_usd": float(cost.request)}
     if plan.has("unit-costs"):
         watched["unit_cost"] = (
             {}

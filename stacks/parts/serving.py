@@ -103,11 +103,16 @@ def _pointed(pointers: Mapping[str, str], pointer: str) -> dict[str, str]:
     }
 
 
+def most_replicas(model: Model) -> int:
+    """How many replicas a model may have."""
+    return model.serving.max_replicas or model.serving.min_replicas * DEFAULT_GROWTH
+
+
 def scaling_of(model: Model, *, production: bool) -> EndpointScaling:
     """How a model's machines come and go; outside production they rest at night and at the weekend."""
     serving = model.serving
     scaling: EndpointScaling = {
-        "max_count": serving.max_replicas or serving.min_replicas * DEFAULT_GROWTH,
+        "max_count": most_replicas(model),
         "requests_per_minute": serving.requests_per_minute,
     }
     if not production:

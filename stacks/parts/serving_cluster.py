@@ -11,7 +11,7 @@ from stacks.parts.base import Base
 from stacks.parts.compute import SERVING, Compute
 from stacks.parts.ladder import CHALLENGER, LIVE, PREVIOUS, SHADOW, join_keys, patience, standby_versions
 from stacks.parts.plan import Outputs, Plan
-from stacks.parts.serving import Versions, in_cluster
+from stacks.parts.serving import Versions, in_cluster, most_replicas
 from stacks.settings import Model
 
 _GATEWAY: Final = {"STAGECRAFT_GATEWAY_METRICS": "cloudwatch"}
@@ -96,7 +96,7 @@ def _served(plan: Plan, base: Base, model: Model, released: Versions) -> ServedM
         "keys": join_keys(plan, model),
         "runtime": pods.runtime,
         "min_replicas": serving.min_replicas,
-        "max_replicas": serving.max_replicas or serving.min_replicas * 2,
+        "max_replicas": most_replicas(model),
         "warm_replicas": pods.warm,
         "vcpus": pods.vcpus,
         "memory_mib": pods.memory_mib,

@@ -112,7 +112,7 @@ def test_wrong_settings_are_told_at_once_and_nothing_is_started(trial: Stagecraf
         *("check", "--stack", "prod", "--usage", str(usage), "--against", "nowhere", "--json"), code=2
     )
     assert told.out == ""
-    for part in ("stagecraft:usage.nope is no usage field", "logsGb is 'much'", "--against 'nowhere'"):
+    for part in ("stagecraft:usage.nope: 1; is no usage field", "logsGb: 'much'", "--against 'nowhere'"):
         assert part in told.err
     assert not list(trial.home.glob("*/cloud"))
     unknown = trial.run("check", "--stack", "nope", code=2)

@@ -143,6 +143,6 @@ def test_every_problem_of_the_call_is_told_at_once(stagecraft: Stagecraft, tmp_p
         *("cost", "--state", str(tmp_path / "gone.json"), "--against", str(usage), "--usage", str(usage)),
         code=2,
     )
-    for part in ("autoscalingShare is 2", "gone.json cannot be read", "usage.yaml is not JSON"):
+    for part in ("autoscalingShare: 2", "gone.json cannot be read", "usage.yaml is not JSON"):
         assert part in told.err
     assert "Traceback" not in told.err

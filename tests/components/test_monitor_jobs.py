@@ -39,6 +39,8 @@ def test_a_model_s_job_is_told_of_the_model(recording):
     assert environment["STAGECRAFT_MODEL_GROUP_BY"] == "age_band"
     assert environment["STAGECRAFT_DRIFT_THRESHOLD"] == "0.2"
     assert environment["STAGECRAFT_WINDOW_HOURS"] == "24"
+    assert environment["STAGECRAFT_SERVING_HOURLY_COST_USD"] == "0.23"
+    assert environment["STAGECRAFT_SERVING_REQUEST_COST_USD"] == "0.000004"
     assert environment["STAGECRAFT_POINTER_PREFIX"] == "/stagecraft/test/models/"
 
 

@@ -35,12 +35,12 @@ def test_every_mistake_is_named_with_its_path_its_value_and_what_would_be_right(
             },
             path="stagecraft:usage",
         )
-    problems = caught.value.problems
+    problems = [str(problem) for problem in caught.value.problems]
     assert len(problems) == 9
-    assert problems[1] == "stagecraft:usage.poolShare is 1.5; it must be a number, 0 to 1"
-    assert problems[2] == "stagecraft:usage.kmsRequests is 'many'; it must be a number, 0 or more"
-    assert problems[3] == "stagecraft:usage.worstFactor is 0; it must be a number, 1 or more"
-    assert any("byName[a].nonsense is no usage field" in problem for problem in problems)
+    assert problems[1] == "stagecraft:usage.poolShare: 1.5; must be a number, 0 to 1"
+    assert problems[2] == "stagecraft:usage.kmsRequests: 'many'; must be a number, 0 or more"
+    assert problems[3] == "stagecraft:usage.worstFactor: 0; must be a number, 1 or more"
+    assert any("byName[a].nonsense: 1; is no usage field" in problem for problem in problems)
     assert "did you mean s3_storage_gb?" in problems[0]
 
 
