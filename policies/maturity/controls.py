@@ -237,6 +237,19 @@ CONTROLS: Final = (
     ),
     Control(
         "optimise",
+        "model-optimisation",
+        "Smaller models that answer as well",
+        "set `stagecraft:capabilities` model-optimisation",
+        _named(
+            r"quanti[sz]|distil|onnx|model.?optimi[sz]|stagecraft_optimise",
+            *_JOBS,
+            "aws:sagemaker:TrainingJob",
+            "aws:sagemaker:Pipeline",
+            "kubernetes:Job",
+        ),
+    ),
+    Control(
+        "optimise",
         "anomaly-monitors",
         "Cost anomaly monitors",
         "set `stagecraft:capabilities` anomaly-monitors",
@@ -248,6 +261,13 @@ CONTROLS: Final = (
         "Idle and expired resources are taken down",
         "set `stagecraft:capabilities` reaper",
         _named(r"reap|ttl|expire", *_SCHEDULES, "aws:lambda:Function"),
+    ),
+    Control(
+        "optimise",
+        "unit-costs",
+        "Cost per prediction",
+        "set `stagecraft:capabilities` unit-costs",
+        _named(r"unit.?cost|cost.?per.?(thousand|prediction|request|1,?000)", _ALARM),
     ),
     Control(
         "govern",

@@ -117,6 +117,14 @@ class Recording(pulumi.runtime.Mocks):
             for each in self.resources
         ]
 
+    def judged_stack(self) -> list[dict[str, Any]]:
+        """The same below their stack, without which nobody asks for what its stage adds (M1 to M3)."""
+        root = {
+            "urn": "urn:pulumi:test::stagecraft::pulumi:pulumi:Stack::stagecraft-test",
+            "type": "pulumi:pulumi:Stack",
+        }
+        return [{**root, "inputs": {}, "outputs": {}}, *self.judged()]
+
     def of(self, kind: str) -> list[Registration]:
         """The resources of a type, by the end of its token."""
         return [resource for resource in self.resources if resource.type.endswith(f":{kind}")]

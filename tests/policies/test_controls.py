@@ -21,11 +21,7 @@ def packs():
 
 @pytest.fixture(scope="module")
 def stack():
-    root = {
-        "urn": "urn:pulumi:prod::stagecraft::pulumi:pulumi:Stack::stagecraft-prod",
-        "type": "pulumi:pulumi:Stack",
-    }
-    return [{**root, "inputs": {}, "outputs": {}}, *deployed("prod", live=True).judged()]
+    return deployed("prod", live=True).judged_stack()
 
 
 class Stack:

@@ -23,7 +23,7 @@ def packs() -> Iterator[PackUnderTest]:
 def test_every_stack_is_allowed(packs: Any, stack: str, live: bool) -> None:
     raw = stack_file(stack)
     verdict = packs.judge(
-        deployed(stack, live=live).judged(),
+        deployed(stack, live=live).judged_stack(),
         environment=raw["stagecraft:environment"],
         stage=raw["stagecraft:stage"],
     )

@@ -4,6 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from policies.maturity.controls import CONTROLS
+from policies.packs import all_rules
 from stacks import stages
 from tests.stacks.files import ROOT
 
@@ -33,6 +35,26 @@ def test_switches_decide_and_the_stage_decides_the_rest(name, switches):
     base = {capability.name for capability in stages.included(name)}
     for capability in stages.CAPABILITIES:
         assert (capability in on) is switches.get(capability, capability in base)
+
+
+JUDGED_BY_RULES = {
+    "endpoints": "G6",
+    "labels": "G1",
+    "least-privilege": "S9",
+    "zone-failover": "R9",
+    "residency": "G2",
+}
+"""Capabilities that no control speaks of, since a rule of its own judges them."""
+
+
+def test_every_capability_of_a_built_stage_has_a_control_or_a_rule_of_its_own():
+    controls = {control.name: control.stage for control in CONTROLS}
+    assert set(JUDGED_BY_RULES.values()) <= {rule.about.id for rule in all_rules()}
+    for stage in stages.STAGES:
+        if not stages.unbuilt(stage.name):
+            for capability in stage.adds:
+                if capability.name not in JUDGED_BY_RULES:
+                    assert controls.get(capability.name) == stage.name, capability.name
 
 
 def test_a_stage_that_is_none_is_refused():

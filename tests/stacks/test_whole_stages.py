@@ -57,7 +57,7 @@ def packs() -> Iterator[PackUnderTest]:
 def test_every_pack_allows_it(packs: PackUnderTest, stack: str, stage: str) -> None:
     raw = raw_at(stage, stack)
     verdict = packs.judge(
-        at(stage, stack).judged(),
+        at(stage, stack).judged_stack(),
         environment=raw["stagecraft:environment"],
         stage=stage,
         overrides={"estimate-under-budget": {"monthlyBudgetUsd": raw["stagecraft:monthlyBudgetUsd"]}},
@@ -74,3 +74,15 @@ def test_an_idle_month_stays_under_the_stages_aim(stack: str, stage: str) -> Non
     aim = stages.stage(stage).idle_usd
     assert aim is not None
     assert float(estimate(at(stage, stack).judged(), region="us-east-1").idle) < aim
+
+
+@pytest.mark.parametrize("capability", ["model-optimisation", "unit-costs"])
+def test_what_is_switched_off_is_missed(packs: PackUnderTest, capability: str) -> None:
+    raw = raw_at("optimise", "dev")
+    waiver = {"rule": "M3", "resource": capability, "owner": "ml", "reason": "to see that it is missed"}
+    raw["stagecraft:capabilities"] |= {capability: False}
+    raw["stagecraft:waivers"] = [*raw["stagecraft:waivers"], {**waiver, "expires": "2099-01-01"}]
+    recording = deploy("dev", raw=raw, live=True, previous=True)
+    verdict = packs.judge(recording.judged_stack(), environment="dev", stage="optimise")
+    messages = [item.message for item in verdict.violations if item.id == "M1"]
+    assert [message for message in messages if f"({capability}, optimise)" in message]

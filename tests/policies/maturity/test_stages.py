@@ -29,6 +29,18 @@ STABILISE = [
     resource("aws:lambda/function:Function", "gateway-function"),
 ]
 
+OPTIMISE = [
+    resource("aws:eks/cluster:Cluster", "cluster"),
+    resource("kubernetes:karpenter.sh/v1:NodePool", "training"),
+    resource("kubernetes:kueue.x-k8s.io/v1beta1:ClusterQueue", "training"),
+    resource("kubernetes:keda.sh/v1alpha1:ScaledObject", "churn"),
+    resource("kubernetes:gateway.networking.k8s.io/v1:HTTPRoute", "churn"),
+    resource("aws:batch/jobDefinition:JobDefinition", "quantise-churn"),
+    resource("aws:costexplorer/anomalyMonitor:AnomalyMonitor", "spend"),
+    resource("aws:lambda/function:Function", "reaper"),
+    resource("aws:cloudwatch/metricAlarm:MetricAlarm", "churn-unit-cost"),
+]
+
 
 def but(resources, name):
     return [item for item in resources if item["name"] != name]
@@ -41,6 +53,11 @@ def came_from(last, **more):
 CASES = [
     passes("M1", "complete", STACK, *VALIDATE, stage="validate"),
     passes("M1", "the next stage", STACK, *VALIDATE, *STABILISE, stage="stabilise"),
+    passes("M1", "the one after it", STACK, *VALIDATE, *STABILISE, *OPTIMISE, stage="optimise"),
+    *(
+        fails("M1", f"no {name}", STACK, *VALIDATE, *STABILISE, *but(OPTIMISE, name), stage="optimise")
+        for name in ("quantise-churn", "churn-unit-cost", "spend", "reaper")
+    ),
     passes("M1", "no stack at all", *VALIDATE[:2], stage="validate"),
     fails("M1", "no budget", STACK, *but(VALIDATE, "monthly"), stage="validate"),
     fails("M1", "no drift monitor", STACK, *VALIDATE, *but(STABILISE, "drift"), stage="stabilise"),
