@@ -12,7 +12,7 @@ import typer
 from cli import deploying
 from cli.deploying import Request
 from cli.failures import INTERRUPTED
-from cli.seeding import seed_approved_versions
+from cli.foresight import foresee_versions
 from cli.workspace import Workspace
 from twin.engine.deployment import Deployment, dump
 from twin.engine.engine import PULUMI_VERSION, Engine
@@ -41,8 +41,8 @@ class Plan:
 def plan(workspace: Workspace, *, packs: bool) -> Plan:
     """The stack as production will have it, judged by the policy packs or only made.
 
-    Ours is deployed, one version of each of its models approved, and deployed again: only then are its
-    endpoints there. Ctrl-C ends the command.
+    Each model of ours has an approved version there: without, its endpoint would not be planned. Ctrl-C ends
+    the command.
     """
     with tempfile.TemporaryDirectory(prefix="stagecraft-plan-") as folder:
         scratch = workspace.scratch(Path(folder))
@@ -57,14 +57,7 @@ def plan(workspace: Workspace, *, packs: bool) -> Plan:
 
 def _deployed(scratch: Workspace, cloud: str, *, packs: bool) -> Result:
     if scratch.ours:
-        bare = _up(scratch, cloud, packs=False)
-        if not bare.ok:
-            return bare
-        seed_approved_versions(bare.outputs, cloud, scratch.region)
-    return _up(scratch, cloud, packs=packs)
-
-
-def _up(scratch: Workspace, cloud: str, *, packs: bool) -> Result:
+        foresee_versions(scratch.config.values, scratch.stack, cloud, scratch.region)
     return deploying.run(
         Request(scratch, as_json=True, options=deploying.options(audit=packs)),
         scratch.setup(cloud, whole=True, packs=packs),

@@ -6,6 +6,7 @@ from pathlib import Path
 from xml.etree import ElementTree as Xml
 
 import pytest
+import yaml
 
 from tests.cli_driver import LABELLED, Stagecraft, waived, write_project
 from twin.engine import soundness
@@ -143,3 +144,31 @@ def test_our_own_settings_are_checked_before_anything(stagecraft: Stagecraft, tm
     assert told.out == ""
     assert "stagecraft:stage" in told.err
     assert "stagecraft:models" in told.err
+
+
+def test_endpoints_are_planned_before_any_version_is_there(stagecraft: Stagecraft, tmp_path: Path) -> None:
+    stack = yaml.safe_load((stagecraft.checkout / "stacks" / "Pulumi.prod.yaml").read_text())
+    settings = stack["config"]
+    elsewhere = "arn:aws:sagemaker:us-east-1:210987654321:model-package/challengers/7"
+    model = settings["stagecraft:models"][0]
+    model["release"] = {"ab": {"version": elsewhere, "percent": 10}}
+    stagecraft.project = tmp_path / "ours"
+    stacks = stagecraft.project / "stacks"
+    stacks.mkdir(parents=True)
+    for module in (stagecraft.checkout / "stacks").glob("*.py"):
+        (stacks / module.name).symlink_to(module)
+    (stacks / "Pulumi.prod.yaml").write_text(yaml.safe_dump(stack))
+    (stagecraft.project / "Pulumi.yaml").write_text((stagecraft.checkout / "Pulumi.yaml").read_text())
+
+    state = tmp_path / "state.json"
+    told = stagecraft.run("check", "--stack", "prod", "--json", "--state-out", str(state)).object
+    assert told["problems"] == []
+    made = [
+        resource
+        for resource in json.loads(state.read_text())["deployment"]["resources"]
+        if resource["type"] == "aws:sagemaker/model:Model"
+    ]
+    served = [each["inputs"]["containers"][0]["modelPackageName"] for each in made]
+    assert elsewhere in served
+    names = {each["name"] for each in settings["stagecraft:models"]}
+    assert {name for name in names if any(f"model-package/{name}/2" in arn for arn in served)} == names

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from typing import Any, Final
 
 from twin.engine import urns
-from twin.engine.analyzer import PolicyPack, PolicyPackError, StackInfo, start_policy_packs
+from twin.engine.analyzer import PolicyPackError, StackInfo, start_policy_packs
 from twin.engine.claims import Claims
 from twin.engine.deletion import delete_all
 from twin.engine.deployment import ordered
@@ -36,15 +36,8 @@ def deploy(session: Session, other_stack: OtherStack) -> None:
         return
     config, secret_keys = setup.config.for_program()
     _prestart_plugins(session)
-    with ExitStack() as closing:
-        try:
-            packs = _packs(session, config, secret_keys)
-        except PolicyPackError as error:
-            run.problem(str(error))
-            return
-        for pack in packs:
-            closing.callback(pack.close)
-        judge = Judge(run, packs)
+    with ExitStack() as judging, ExitStack() as closing:
+        judge = Judge(run)
         finished = threading.Event()
 
         def finish() -> None:
@@ -87,7 +80,8 @@ def deploy(session: Session, other_stack: OtherStack) -> None:
             say=lambda line: run.tell(Level.INFO, line),
         )
         closing.callback(program.end)
-        _await(run, program, finished)
+        if _appointed(session, judge, config, secret_keys, judging):
+            _await(run, program, finished)
 
 
 def _prestart_plugins(session: Session) -> None:
@@ -101,10 +95,11 @@ def _prestart_plugins(session: Session) -> None:
         session.providers.prestart(package)
 
 
-def _packs(session: Session, config: Mapping[str, str], secret_keys: Sequence[str]) -> list[PolicyPack]:
+def _appointed(
+    session: Session, judge: Judge, config: Mapping[str, str], secret_keys: Sequence[str], closing: ExitStack
+) -> bool:
+    """Starts the policy packs, beside the program; whether they did. If not, nothing passes."""
     setup = session.setup
-    if not setup.policy_packs:
-        return []
     stack = StackInfo(
         stack=setup.stack,
         project=setup.project.name,
@@ -112,9 +107,19 @@ def _packs(session: Session, config: Mapping[str, str], secret_keys: Sequence[st
         dry_run=session.run.preview,
         config={key: value for key, value in config.items() if key not in secret_keys},
     )
-    return start_policy_packs(
-        setup.policy_packs, session.engine_address, stack=stack, config=setup.policy_config
-    )
+    try:
+        packs = start_policy_packs(
+            setup.policy_packs, session.engine_address, stack=stack, config=setup.policy_config
+        )
+        for pack in packs:
+            closing.callback(pack.close)
+        judge.appoint(packs)
+    except PolicyPackError as error:
+        session.run.problem(str(error))
+        return False
+    finally:
+        judge.open()
+    return True
 
 
 def _await(run: Run, program: ProgramProcess, finished: threading.Event) -> None:

@@ -1,5 +1,6 @@
 """Puts every resource before the policy packs."""
 
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from twin.engine.analyzer import (
     ResourceOptions,
 )
 from twin.engine.deployment import ResourceState
-from twin.engine.errors import StepError
+from twin.engine.errors import HaltedError, StepError
 from twin.engine.events import Level, Violation
 from twin.engine.run import Run
 from twin.engine.urns import Urn
@@ -21,11 +22,26 @@ _BLOCKING = ("mandatory", "remediate")
 
 
 class Judge:
-    """The packs of one run. Without packs it lets everything pass."""
+    """The packs of one run. They start beside the program: until they are there, whoever asks waits."""
 
-    def __init__(self, run: Run, packs: Sequence[PolicyPack]) -> None:
+    def __init__(self, run: Run) -> None:
         self._run = run
+        self._packs: Sequence[PolicyPack] | None = None
+        self._opened = threading.Event()
+
+    def appoint(self, packs: Sequence[PolicyPack]) -> None:
+        """From now on these judge; without any, everything passes."""
         self._packs = packs
+
+    def open(self) -> None:
+        """Nobody waits any longer; if no packs were appointed, everything is refused."""
+        self._opened.set()
+
+    def _sitting(self) -> Sequence[PolicyPack]:
+        self._opened.wait()
+        if self._packs is None:
+            raise HaltedError
+        return self._packs
 
     def inputs(
         self, state: ResourceState, provider: ResourceState | None, dbr: bool | None
@@ -35,13 +51,15 @@ class Judge:
         Raises:
             StepError: A mandatory rule is broken, and this is not a preview (which goes on, to tell all);
                 or a pack broke down, which forbids everything.
+            HaltedError: The packs did not start.
         """
-        if not self._packs:
+        packs = self._sitting()
+        if not packs:
             return state.inputs
         try:
-            inputs = self._mended(state, provider, dbr)
+            inputs = self._mended(packs, state, provider, dbr)
             blocked = False
-            for pack in self._packs:
+            for pack in packs:
                 for finding in pack.analyze(_described(state, inputs, provider, dbr)):
                     blocked = self._report(finding, state.urn) or blocked
         except PolicyPackError as error:
@@ -51,10 +69,14 @@ class Judge:
         return inputs
 
     def _mended(
-        self, state: ResourceState, provider: ResourceState | None, dbr: bool | None
+        self,
+        packs: Sequence[PolicyPack],
+        state: ResourceState,
+        provider: ResourceState | None,
+        dbr: bool | None,
     ) -> Mapping[str, Any]:
         inputs: Mapping[str, Any] = state.inputs
-        for pack in self._packs:
+        for pack in packs:
             for remediation in pack.remediate(_described(state, inputs, provider, dbr)):
                 if remediation.properties is not None:
                     inputs = remediation.properties
@@ -67,7 +89,8 @@ class Judge:
 
     def stack(self, states: Sequence[ResourceState], providers: Mapping[str, ResourceState]) -> bool:
         """Whether the packs allow the stack as a whole."""
-        if not self._packs:
+        packs = self._sitting()
+        if not packs:
             return True
         described = [
             _described(
@@ -76,7 +99,7 @@ class Judge:
             for state in states
         ]
         blocked = False
-        for pack in self._packs:
+        for pack in packs:
             for finding in pack.analyze_stack(described):
                 blocked = self._report(finding, finding.urn) or blocked
         return not blocked

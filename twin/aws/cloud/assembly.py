@@ -1,12 +1,14 @@
 """Puts a cloud together: gateway, gap fillers, what runs, what is kept."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from twin.aws.cloud.gaps.registry import GapRegistry
 from twin.aws.cloud.gaps.services import fill_all
+from twin.aws.cloud.gaps.services.foreseen import foresee
 from twin.aws.cloud.gaps.store import RecordStore
 from twin.aws.cloud.gateway import Gateway
 from twin.aws.cloud.inbox import Inbox
@@ -84,6 +86,7 @@ class Parts:
     live: Live
     inventory: Callable[[], list[dict[str, Any]]]
     inbox: Inbox
+    foresee: Callable[[str, Mapping[str, str], Sequence[str]], None]
 
 
 def assemble(directory: Path, endpoint: str, *, seed: int, live: bool) -> Parts:
@@ -97,4 +100,4 @@ def assemble(directory: Path, endpoint: str, *, seed: int, live: bool) -> Parts:
     gateway = Gateway(registry, seed)
     running.attach(gateway)
     keeper = StateKeeper(gateway, directory, {"records": store, "answers": gateway.answers, "inbox": inbox})
-    return Parts(gateway, keeper, running, lambda: inventory(store), inbox)
+    return Parts(gateway, keeper, running, lambda: inventory(store), inbox, partial(foresee, store))

@@ -24,6 +24,8 @@ from twin import loopback
 if TYPE_CHECKING:
     import boto3
 
+ACCOUNT: Final = "123456789012"
+"""Whose everything in the cloud is."""
 ENDPOINT_FILE: Final = "endpoint.json"
 LOG_FILE: Final = "cloud.log"
 SNAPSHOT: Final = "state.snapshot"
@@ -165,6 +167,19 @@ def reclaim_host(
     """
     told = {"region": region, "job": job_id, "graceSeconds": grace_seconds, "when": list(when)}
     _ask(require_loopback(endpoint), "POST", "reclaim", told)
+
+
+def foresee(endpoint: str, region: str, *, parameters: Mapping[str, str], versions: Sequence[str]) -> None:
+    """Has a cloud for planning take for given what the account that is planned for will hold.
+
+    Args:
+        endpoint: The cloud's.
+        region: Where the parameters are.
+        parameters: SSM parameters that are read by path: name → value. A stack may make its own of that name.
+        versions: ARNs of approved model packages, each there in its own region.
+    """
+    told = {"region": region, "parameters": dict(parameters), "versions": list(versions)}
+    _ask(require_loopback(endpoint), "POST", "foresee", told)
 
 
 def inventory(endpoint: str) -> list[dict[str, str]]:

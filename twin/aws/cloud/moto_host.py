@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from twin.aws.cloud import clock, moto_patches, randomness
+from twin.aws.cloud.client import ACCOUNT
 from twin.aws.cloud.http import HttpRequest, HttpResponse, as_bytes
 
-ACCOUNT: Final = "123456789012"
 _AMIS: Final = Path(__file__).with_name("amis.json")
 """A few current images for every region; moto's 1,300 old ones would take half a second and 3 MB of state."""
 _METHODS: Final = ["GET", "POST", "PUT", "DELETE", "HEAD", "PATCH", "OPTIONS"]

@@ -10,8 +10,9 @@ from io import BytesIO
 from typing import Any, Final
 from urllib.parse import parse_qs
 
+from twin.aws.cloud.client import ACCOUNT
 from twin.aws.cloud.http import HttpRequest, HttpResponse, as_bytes
-from twin.aws.cloud.moto_host import ACCOUNT, environ_of, moto_request
+from twin.aws.cloud.moto_host import environ_of, moto_request
 
 _SCOPE: Final = re.compile(r"Credential=[^/]+/[^/]+/([^/]+)/([^/]+)/aws4_request")
 _ACTION: Final = re.compile(rb"(?:^|&)Action=(\w+)")

@@ -153,6 +153,11 @@ class _Cloud:
                 return _json({"saved": self._parts.keeper.unsaved == 0})
             case "POST", "reclaim":
                 return self._reclaim(request.body)
+            case "POST", "foresee":
+                told = json.loads(request.body)
+                with self._parts.gateway.lock:
+                    self._parts.foresee(told["region"], told["parameters"], told["versions"])
+                return _json({"foreseen": len(told["parameters"]) + len(told["versions"])})
             case "POST", "stop":
                 self._stop.set()
                 return _json({"stopping": True})

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.twin.aws.cloud.conftest import Cloud
+from tests.twin.aws.cloud.conftest import REGION, Cloud
+from twin.aws.cloud.client import foresee
 
 ACCOUNT = "123456789012"
 
@@ -629,3 +630,30 @@ def test_services_that_are_tables_only(shared_cloud: Cloud) -> None:
     assert accelerator.list_listeners(AcceleratorArn=arn)["Listeners"][0]["ListenerArn"] == listener
     accelerator.update_accelerator(AcceleratorArn=arn, Enabled=False)
     assert accelerator.describe_accelerator(AcceleratorArn=arn)["Accelerator"]["Enabled"] is False
+
+
+def test_a_clouds_plan_takes_for_given_what_its_account_will_hold(shared_cloud: Cloud) -> None:
+    ssm, sagemaker = shared_cloud.client("ssm"), shared_cloud.client("sagemaker")
+    path, version = "/foreseen/models", "arn:aws:sagemaker:us-east-1:210987654321:model-package/theirs/7"
+    parameters = {f"{path}/churn/live": version, f"{path}/top": "x", "/foreseen/modelsother": "y"}
+    foresee(shared_cloud.endpoint, REGION, parameters=parameters, versions=[version])
+
+    def listed(*, deep: bool) -> dict[str, str]:
+        told = ssm.get_parameters_by_path(Path=path, Recursive=deep)["Parameters"]
+        return {parameter["Name"]: parameter["Value"] for parameter in told}
+
+    assert listed(deep=True) == {f"{path}/churn/live": version, f"{path}/top": "x"}
+    assert listed(deep=False) == {f"{path}/top": "x"}
+    ssm.put_parameter(Name=f"{path}/top", Type="String", Value="made")
+    assert listed(deep=False) == {f"{path}/top": "made"}
+    sagemaker.create_model(
+        ModelName="foreseen",
+        ExecutionRoleArn=f"arn:aws:iam::{ACCOUNT}:role/any",
+        PrimaryContainer={"ModelPackageName": version},
+    )
+    with refused("does not exist"):
+        sagemaker.create_model(
+            ModelName="unforeseen",
+            ExecutionRoleArn=f"arn:aws:iam::{ACCOUNT}:role/any",
+            PrimaryContainer={"ModelPackageName": version.replace("/7", "/8")},
+        )

@@ -4,8 +4,8 @@ import json
 import sys
 from typing import Any
 
+from twin.aws.cloud.client import ACCOUNT
 from twin.aws.cloud.gaps.store import Record
-from twin.aws.cloud.moto_host import ACCOUNT
 
 
 def announce(region: str, source: str, kind: str, resource: str, detail: Record) -> None:

@@ -6,8 +6,8 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from twin.aws.cloud.client import ACCOUNT
 from twin.aws.cloud.gateway import Event, Gateway
-from twin.aws.cloud.moto_host import ACCOUNT
 
 NAMESPACE: Final = "AWS/SageMaker"
 _MICROSECONDS: Final = 1_000_000

@@ -7,11 +7,11 @@ from types import SimpleNamespace
 from typing import Any
 
 from twin.aws.cloud import snapshot
-from twin.aws.cloud.client import session
+from twin.aws.cloud.client import ACCOUNT, session
 from twin.aws.cloud.gaps.announcements import announce
 from twin.aws.cloud.gateway import Event, Gateway
 from twin.aws.cloud.import_hook import when_imported
-from twin.aws.cloud.moto_host import ACCOUNT, backends_in_use
+from twin.aws.cloud.moto_host import backends_in_use
 
 _LOST = "The twin's cloud was stopped while the execution ran"
 

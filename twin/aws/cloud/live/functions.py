@@ -24,12 +24,11 @@ from typing import Any, Final
 from urllib.parse import parse_qs, unquote
 from uuid import uuid4
 
-from twin.aws.cloud.client import session
+from twin.aws.cloud.client import ACCOUNT, session
 from twin.aws.cloud.gateway import Gateway
 from twin.aws.cloud.http import HttpResponse
 from twin.aws.cloud.import_hook import when_imported
 from twin.aws.cloud.live.processes import ProcessGroup, container_environment, image_command
-from twin.aws.cloud.moto_host import ACCOUNT
 from twin.aws.cloud.protocol import AwsError, Call
 
 _ENTRY: Final = Path(__file__).with_name("lambda_entry.py")

@@ -7,6 +7,7 @@ from twin.aws.cloud.gaps.services import (
     budgets,
     cloudwatch,
     costexplorer,
+    foreseen,
     glue,
     kubernetes,
     s3,
@@ -20,5 +21,5 @@ def fill_all(registry: GapRegistry, hosting: sagemaker.Hosting, runner: batch.Jo
     """Registers every gap filler."""
     sagemaker.fill(registry, hosting)
     batch.fill(registry, runner)
-    for module in (athena, budgets, cloudwatch, costexplorer, glue, kubernetes, s3, small, tables):
+    for module in (athena, budgets, cloudwatch, costexplorer, foreseen, glue, kubernetes, s3, small, tables):
         module.fill(registry)

@@ -183,6 +183,17 @@ def _list_packages(context: Context) -> dict[str, Any]:
     return listed
 
 
+def foresee_version(store: RecordStore, arn: str) -> None:
+    """Has an approved version be there that nobody registered here; of whatever account."""
+    region = arn.split(":")[3]
+    store.all_of("sagemaker", "ModelPackage", region)[arn] = {
+        **PACKAGE.initial,
+        "ModelPackageArn": arn,
+        "ModelApprovalStatus": "Approved",
+        "CreationTime": utc_now(),
+    }
+
+
 # --- hosting ---
 
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from twin.aws import alarm_rule
 from twin.aws.cloud import clock
-from twin.aws.cloud.client import session
+from twin.aws.cloud.client import ACCOUNT, session
 from twin.aws.cloud.gaps.announcements import announce
 from twin.aws.cloud.gaps.store import Record, RecordStore
 from twin.aws.cloud.gateway import Event, Gateway
@@ -25,7 +25,6 @@ from twin.aws.cloud.live.alarms.points import UnknownStatisticError
 from twin.aws.cloud.live.alarms.series import SeriesIndex, backends
 from twin.aws.cloud.live.alarms.suppression import Suppression, due
 from twin.aws.cloud.live.endpoint_metrics import EndpointMetrics
-from twin.aws.cloud.moto_host import ACCOUNT
 
 _TICK_SECONDS: Final = 3.0
 _ACTED: Final = "_acted"

@@ -4,8 +4,8 @@ import sys
 from collections import defaultdict
 from typing import Any, Final
 
+from twin.aws.cloud.client import ACCOUNT
 from twin.aws.cloud.live.alarms.points import Key, Point, from_moto
-from twin.aws.cloud.moto_host import ACCOUNT
 
 KEPT_SECONDS: Final = 16 * 86_400
 """How far back anything looks: two weeks of a band, and its newest periods."""
