@@ -5,7 +5,7 @@ the positive class; equalised odds, how often rightly and how often wrongly, whe
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from platform_jobs import labelled, metrics, settings
@@ -46,6 +46,10 @@ class Bias:
     demographic_parity: float | None
     """The widest difference between groups; None where fewer than two can be compared."""
     equalised_odds: float | None
+    positive: str = ""
+    """The class whose shares differ most between groups; of two classes the last one. Empty: none do."""
+    told: dict[str, float] = field(default_factory=dict)
+    """Group → share of its answers that are this class."""
 
     @property
     def disparity(self) -> float | None:
@@ -82,16 +86,19 @@ def measure(answers: Answers, attribute: str) -> Bias:
     groups, small = _groups(frame, attribute)
     frame = frame[frame[attribute].map(class_text).isin(groups.keys())]
     positives = _positives(answers)
-    parity = odds = None
-    if len(groups) > 1:
-        from fairlearn.metrics import demographic_parity_difference
+    if len(groups) < 2:
+        return Bias(attribute, groups, small, None, None)
+    from fairlearn.metrics import demographic_parity_difference
 
-        parity = max(
-            _difference(demographic_parity_difference, frame, attribute, frame["prediction"], place)
-            for place in positives
-        )
-        odds = _equalised_odds(frame[frame["truth"].notna()], attribute, positives)
-    return Bias(attribute, groups, small, parity, odds)
+    gaps = [
+        _difference(demographic_parity_difference, frame, attribute, frame["prediction"], place)
+        for place in positives
+    ]
+    widest = positives[gaps.index(max(gaps))]
+    odds = _equalised_odds(frame[frame["truth"].notna()], attribute, positives)
+    shares = (frame["prediction"] == widest).groupby(frame[attribute].map(class_text)).mean()
+    told = {name: float(shares[name]) for name in groups}
+    return Bias(attribute, groups, small, max(gaps), odds, class_text(answers.known.classes[widest]), told)
 
 
 def _groups(frame: "pd.DataFrame", attribute: str) -> tuple[dict[str, int], dict[str, int]]:

@@ -40,6 +40,20 @@ class Bar:
 
 
 @dataclass(frozen=True)
+class Rail:
+    """A value as a bar from 0, to the right or, below it, to the left."""
+
+    width: int
+    height: int
+    bar: Bar
+    zero: float
+    spread: tuple[float, float] | None
+    """From where to where it may be; None where that is not known."""
+    mark: float | None
+    """Another value to compare it with; None without one."""
+
+
+@dataclass(frozen=True)
 class Pair:
     """A bin: its share in training, and in the window."""
 
@@ -116,6 +130,35 @@ def bars(
         for index, value in enumerate(values)
         for share in (min(value / most, 1.0) if most else 0.0,)
     ]
+
+
+def rail(
+    value: float,
+    *,
+    top: float,
+    bottom: float = 0.0,
+    deviation: float = 0.0,
+    mark: float | None = None,
+    width: int = 220,
+    height: int = 18,
+) -> Rail:
+    """A value on a scale from `bottom` (or 0, if that is less) to `top`; what is beyond stands at its end."""
+    least, most = min(bottom, 0.0), max(top, 0.0)
+    most = most if most > least else least + 1
+
+    def x(at: float) -> float:
+        inside = min(max(at, least), most)
+        return round(_EDGE + (width - 2 * _EDGE) * (inside - least) / (most - least), 2)
+
+    start, end = sorted((x(0.0), x(value)))
+    return Rail(
+        width,
+        height,
+        Bar(start, 3, round(max(end - start, 0.5), 2), height - 6),
+        x(0.0),
+        (x(value - deviation), x(value + deviation)) if deviation else None,
+        None if mark is None else x(mark),
+    )
 
 
 def pairs(distribution: Distribution, *, width: int = 300, height: int = 70) -> list[Pair]:

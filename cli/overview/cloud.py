@@ -8,15 +8,18 @@ from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cli.overview import findings
-from cli.overview.facts import AlarmFacts, Hour, ModelFacts, ViewFacts
+from cli.overview import findings, judgements
+from cli.overview.facts import AlarmFacts, Explanation, Hour, ModelFacts, ViewFacts
 from cli.overview.metrics import MetricReader
 from cli.overview.promises import NotCountedError, promises_of
+from cli.overview.results import Stored
 from components.endpoint import VARIANT
 from components.model_registry import NO_VERSION
 from components.watch import metrics
 from components.watch.endpoint import Served
+from platform_jobs import layout, registry
 from platform_jobs.aws import Clients, in_parallel
+from platform_jobs.errors import JobError
 from platform_jobs.evaluate import DECLARED_NAMES
 from stacks.parts.serving import in_cluster
 from stacks.settings import Model
@@ -37,14 +40,22 @@ class CloudReader:
         self._outputs = outputs
         self._metrics = MetricReader(clients.cloudwatch, now)
 
-    def model(self, stack: str, declared: Model) -> ModelFacts:
-        """A model, where it answers, and what its jobs found."""
+    def model(self, stack: str, declared: Model, *, fallback: bool = False) -> ModelFacts:
+        """A model, where it answers, and what its jobs found.
+
+        Args:
+            stack: The stack's name.
+            declared: The model.
+            fallback: Whether callers come through the stack's gateway, where its promises are then judged.
+        """
         known = (self._outputs.get("models") or {}).get(declared.name) or {}
-        gateway = in_cluster(declared)
-        version = ""
+        clustered = in_cluster(declared)
+        gateway = fallback or clustered
+        live_arn = ""
         with self._noting(f"the live version of {declared.name}"):
-            version = self._live_version(known.get("livePointer"))
-        endpoint = self._gateway_url() if gateway else str(known.get("endpoint") or NO_VERSION)
+            live_arn = self._pointed(known.get("livePointer"))
+        version = live_arn.rpartition("/")[2]
+        endpoint = self._gateway_url() if clustered else str(known.get("endpoint") or NO_VERSION)
         live = endpoint != NO_VERSION and bool(version)
         served = Served(
             stack=stack,
@@ -62,7 +73,7 @@ class CloudReader:
         traffic: tuple[Hour, ...] = ()
         p95: float | None = None
         with self._noting(f"the endpoint of {declared.name}"):
-            if live and not gateway:
+            if live and not clustered:
                 status = str(
                     self._clients.sagemaker.describe_endpoint(EndpointName=endpoint)["EndpointStatus"]
                 )
@@ -82,7 +93,17 @@ class CloudReader:
             declared=monitor.accuracy.metric if monitor.accuracy else None,
             limit=monitor.accuracy.floor if monitor.accuracy else None,
         )
-        self._unreadable((*(drift.unreadable if drift else ()), *unreadable))
+        bias, no_bias = judgements.bias_history(
+            self._results(declared.name, "bias") if monitor.bias else [],
+            attribute=monitor.bias.attribute if monitor.bias else "",
+            limit=monitor.bias.max_disparity if monitor.bias else None,
+        )
+        worth, no_worth = judgements.worth(
+            self._results(declared.name, "kpis"),
+            floors={kpi.metric: kpi.floor for kpi in monitor.business},
+            most_usd=float(monitor.unit_cost.max_usd_per_thousand) if monitor.unit_cost else None,
+        )
+        self._unreadable((*(drift.unreadable if drift else ()), *unreadable, *no_bias, *no_worth))
         return ModelFacts(
             name=declared.name,
             description=declared.description or "",
@@ -94,6 +115,11 @@ class CloudReader:
             latency_p95_ms=p95,
             drift=drift,
             quality=quality,
+            watched=f"watch-{declared.name}" in (self._outputs.get("jobs") or {}),
+            bias_attribute=monitor.bias.attribute if monitor.bias else "",
+            bias=bias,
+            explanation=self._explanation(declared.name, live_arn, known.get("previousPointer")),
+            worth=worth,
         )
 
     def view(self, name: str) -> ViewFacts:
@@ -130,12 +156,34 @@ class CloudReader:
         cluster = self._outputs.get("servingCluster")
         return str(cluster["gatewayUrl"]) if isinstance(cluster, Mapping) else NO_VERSION
 
-    def _live_version(self, pointer: str | None) -> str:
-        """Number of the version that a pointer names; empty if it names none."""
+    def _pointed(self, pointer: str | None) -> str:
+        """ARN of the version that a pointer names; empty if it names none."""
         if pointer is None:
             return ""
         value = self._clients.ssm.get_parameter(Name=pointer)["Parameter"]["Value"]
-        return "" if value == NO_VERSION else value.rpartition("/")[2]
+        return "" if value == NO_VERSION else value
+
+    def _explanation(self, model: str, live: str, previous: str | None) -> Explanation | None:
+        """What the live version's answers hang on, beside the version before it."""
+        found = None
+        with self._noting(f"the explanation of {model}"):
+            if live:
+                before = self._explained(model, self._pointed(previous))
+                try:
+                    found = judgements.explanation(self._explained(model, live), before)
+                except ValueError as error:
+                    self.unknown.append(f"the explanation of {model} cannot be read: {error}")
+        return found
+
+    def _explained(self, model: str, arn: str) -> bytes | None:
+        """A version's explanation as its job left it; None where there is none."""
+        bucket = (self._outputs.get("buckets") or {}).get("artifacts")
+        if not arn or bucket is None:
+            return None
+        digest = registry.describe(self._clients, arn).properties.get("model_digest")
+        return (
+            self._clients.bucket(str(bucket)).get(layout.explanation_key(model, digest)) if digest else None
+        )
 
     def _latency_p95_ms(self, served: Served) -> float | None:
         if served.gateway:
@@ -168,13 +216,13 @@ class CloudReader:
             at += step
         return tuple(hours)
 
-    def _results(self, about: str, job: str) -> list[findings.Stored]:
+    def _results(self, about: str, job: str) -> list[Stored]:
         """A job's newest results, oldest first: their keys sort by time."""
         buckets = self._outputs.get("buckets") or {}
         if "artifacts" not in buckets:
             return []
         bucket = self._clients.bucket(str(buckets["artifacts"]))
-        found: list[findings.Stored] = []
+        found: list[Stored] = []
         with self._noting(f"what {job} found of {about}"):
             listed = [item.key for item in bucket.list(f"monitoring/{about}/{job}/")]
             keys = [key for key in listed if key.endswith(".json")][-WINDOWS:]
@@ -189,5 +237,5 @@ class CloudReader:
     def _noting(self, what: str) -> Iterator[None]:
         try:
             yield
-        except (ClientError, BotoCoreError, NotCountedError) as error:
+        except (ClientError, BotoCoreError, JobError, NotCountedError) as error:
             self.unknown.append(f"{what} cannot be read: {error}")

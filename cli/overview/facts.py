@@ -1,6 +1,7 @@
 """An environment as it stands, as data: what the page is drawn from, and nothing else is."""
 
 import datetime
+import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -142,6 +143,139 @@ class Measure:
 
 
 @dataclass(frozen=True)
+class Group:
+    """The answers that one group got in the newest window."""
+
+    name: str
+    answers: int
+    told: float | None
+    """Share of them that are the positive class; None of a group too small to be compared."""
+
+
+@dataclass(frozen=True)
+class BiasHistory:
+    """What the `bias` job found, oldest window first."""
+
+    attribute: str
+    limit: float | None
+    """The widest gap that is declared fine."""
+    ends: tuple[datetime.datetime, ...]
+    disparity: tuple[float | None, ...]
+    """One a window; None where fewer than two groups could be compared."""
+    parity: float | None
+    """Of the newest window: how far apart groups are in how often they are told the positive class."""
+    odds: float | None
+    """The same in how often rightly, and how often wrongly; None while labels are not known."""
+    positive: str
+    """The class that groups are compared by."""
+    groups: tuple[Group, ...]
+    """Of the newest window; those that are compared come first."""
+
+    @property
+    def last(self) -> float | None:
+        """What the newest window says."""
+        return self.disparity[-1]
+
+    @property
+    def bad(self) -> bool:
+        """Whether the newest window is beyond the limit."""
+        return self.limit is not None and self.last is not None and self.last > self.limit
+
+
+@dataclass(frozen=True)
+class Importance:
+    """How much a model's metric falls without a feature."""
+
+    feature: str
+    mean: float
+    deviation: float
+    before: float | None = None
+    """The same of the version before; None where that has no such feature, or no explanation."""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What the live version's answers hang on."""
+
+    metric: str
+    score: float
+    """The metric with all features."""
+    rows: int
+    same_data: bool
+    """Whether the features are still those that the version learnt from."""
+    importances: tuple[Importance, ...]
+    """The largest first."""
+    agreement: float | None = None
+    """Rank correlation with the version before, from -1 to 1: 1 is the same order of features."""
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """The least and the largest value that is drawn of any feature."""
+        ends = [
+            value
+            for item in self.importances
+            for value in (item.mean - item.deviation, item.mean + item.deviation, item.before)
+            if value is not None
+        ]
+        return min(ends, default=0.0), max(ends, default=0.0)
+
+
+class Form(enum.Enum):
+    """How a figure is written."""
+
+    SHARE = "share"
+    DOLLARS = "dollars"
+    TIMES = "times"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A business figure, window by window."""
+
+    name: str
+    form: Form
+    values: tuple[float | None, ...]
+    limit: float | None
+    """What is declared: the least that is good, or the most."""
+    less_is_good: bool
+    missing: str
+    """Why a window may have none."""
+
+    @property
+    def last(self) -> float | None:
+        """What the newest window says."""
+        return self.values[-1]
+
+    @property
+    def bad(self) -> bool:
+        """Whether the newest window is beyond the limit."""
+        if self.limit is None or self.last is None:
+            return False
+        return self.last > self.limit if self.less_is_good else self.last < self.limit
+
+
+@dataclass(frozen=True)
+class VariantWorth:
+    """What one variant's answers of the newest window were worth."""
+
+    name: str
+    predictions: int
+    conversion: float | None
+    retention: float | None
+    revenue_each: float | None
+
+
+@dataclass(frozen=True)
+class Worth:
+    """What the `kpis` job found, oldest window first."""
+
+    ends: tuple[datetime.datetime, ...]
+    predictions: tuple[int, ...]
+    figures: tuple[Figure, ...]
+    variants: tuple[VariantWorth, ...]
+
+
+@dataclass(frozen=True)
 class ModelFacts:
     """A model and its endpoint."""
 
@@ -159,6 +293,13 @@ class ModelFacts:
     """Of the last day."""
     drift: DriftHistory | None
     quality: tuple[Measure, ...]
+    watched: bool = False
+    """Whether the stack has a job that watches it."""
+    bias_attribute: str = ""
+    """Whose values make the groups; empty where none is declared."""
+    bias: BiasHistory | None = None
+    explanation: Explanation | None = None
+    worth: Worth | None = None
 
 
 @dataclass(frozen=True)

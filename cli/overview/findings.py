@@ -1,28 +1,13 @@
-"""What watching jobs left in the artifacts bucket (docs/jobs.md), as the page shows it.
+"""What jobs that watch data, drift and accuracy left (docs/jobs.md), as the page shows it."""
 
-A result is read leniently where it is old and strictly where it is shown: one that is no result of its job is
-named as unreadable, never drawn as if nothing had been found.
-"""
-
-import datetime
-import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from cli.overview.facts import Distribution, DriftHistory, DriftLine, Measure, ViewFacts
+from cli.overview.results import Result, Stored, number, read
 
 DEFAULT_THRESHOLD: Final = 0.2
 """docs/jobs.md, `STAGECRAFT_DRIFT_THRESHOLD`."""
-
-Stored = tuple[str, bytes]
-"""An object's key and body."""
-
-
-@dataclass(frozen=True)
-class _Result:
-    end: datetime.datetime
-    told: Mapping[str, Any]
 
 
 def drift_history(stored: Iterable[Stored], *, threshold: float | None) -> DriftHistory | None:
@@ -32,7 +17,7 @@ def drift_history(stored: Iterable[Stored], *, threshold: float | None) -> Drift
         stored: Its results.
         threshold: The declared one; default: what the newest result was measured by.
     """
-    results, unreadable = _read(stored, _check_drift)
+    results, unreadable = read(stored, _check_drift)
     if not results and not unreadable:
         return None
     measured = float(results[-1].told.get("threshold", DEFAULT_THRESHOLD)) if results else DEFAULT_THRESHOLD
@@ -57,7 +42,7 @@ def measures(
         declared: The measure that is declared.
         limit: What of it is declared good enough.
     """
-    results, unreadable = _read(stored, _check_measures)
+    results, unreadable = read(stored, _check_measures)
     windows = [
         {names.get(name, name): value for name, value in result.told["measures"].items()}
         for result in results
@@ -66,7 +51,7 @@ def measures(
     found = tuple(
         Measure(
             name,
-            tuple(_number(window.get(name)) for window in windows),
+            tuple(number(window.get(name)) for window in windows),
             limit if name == declared else None,
         )
         for name in shown
@@ -76,7 +61,7 @@ def measures(
 
 def view_facts(name: str, stored: Iterable[Stored]) -> tuple[ViewFacts, tuple[str, ...]]:
     """What the `silent-failures` job found last; and what could not be read."""
-    results, unreadable = _read(stored, _check_health)
+    results, unreadable = read(stored, _check_health)
     if not results:
         return ViewFacts(name), unreadable
     newest, told = results[-1], results[-1].told
@@ -94,48 +79,29 @@ def view_facts(name: str, stored: Iterable[Stored]) -> tuple[ViewFacts, tuple[st
         name,
         newest.end,
         int(told["rows"]),
-        _number(told.get("usual_rows")),
-        _number(told.get("age_seconds")),
+        number(told.get("usual_rows")),
+        number(told.get("age_seconds")),
         tuple(problems),
     )
     return facts, unreadable
 
 
-def _read(
-    stored: Iterable[Stored], check: Callable[[Mapping[str, Any]], None]
-) -> tuple[list[_Result], tuple[str, ...]]:
-    results, unreadable = [], []
-    for key, body in stored:
-        try:
-            told = json.loads(body)
-            end = datetime.datetime.fromisoformat(told["window"]["end"])
-            if end.tzinfo is None:
-                raise ValueError("the window's end has no zone")
-            check(told)
-        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
-            unreadable.append(key)
-        else:
-            results.append(_Result(end.astimezone(datetime.UTC), told))
-    results.sort(key=lambda result: result.end)
-    return results, tuple(unreadable)
-
-
 def _check_drift(told: Mapping[str, Any]) -> None:
     int(told["predictions"])
     for column in (*told["features"], *told["answers"]):
-        if not isinstance(column["name"], str) or _number(column["drift"]) is None:
+        if not isinstance(column["name"], str) or number(column["drift"]) is None:
             raise ValueError("a column has no drift")
         counts = [column[key] for key in ("bins", "reference", "current")]
         if len({len(each) for each in counts}) != 1:
             raise ValueError("a column's counts are of different bins")
         if not all(
-            (_number(count) or 0.0) >= 0 and _number(count) is not None for count in counts[1] + counts[2]
+            (number(count) or 0.0) >= 0 and number(count) is not None for count in counts[1] + counts[2]
         ):
             raise ValueError("a count is no number of rows")
 
 
 def _check_measures(told: Mapping[str, Any]) -> None:
-    if not all(_number(value) is not None for value in told["measures"].values()):
+    if not all(number(value) is not None for value in told["measures"].values()):
         raise ValueError("a measure is no number")
 
 
@@ -143,7 +109,7 @@ def _check_health(told: Mapping[str, Any]) -> None:
     int(told["rows"])
 
 
-def _lines(results: Sequence[_Result], key: str) -> tuple[DriftLine, ...]:
+def _lines(results: Sequence[Result], key: str) -> tuple[DriftLine, ...]:
     by_window = [{column["name"]: column for column in result.told[key]} for result in results]
     names = sorted({name for columns in by_window for name in columns})
     lines = []
@@ -170,9 +136,3 @@ def _distribution(column: Mapping[str, Any]) -> Distribution:
 def _shares(counts: Sequence[float]) -> tuple[float, ...]:
     whole = sum(counts)
     return tuple(count / whole if whole else 0.0 for count in counts)
-
-
-def _number(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value) if abs(value) < float("inf") else None

@@ -54,7 +54,14 @@ def gather(
     )
     reader = CloudReader(Clients(session=session(cloud, workspace.region), endpoint_url=cloud), outputs, now)
     settings = parse_settings(workspace.config.values) if workspace.ours else None
-    models = tuple(reader.model(workspace.stack, each) for each in settings.models) if settings else ()
+    models = (
+        tuple(
+            reader.model(workspace.stack, each, fallback="fallback" in settings.enabled)
+            for each in settings.models
+        )
+        if settings
+        else ()
+    )
     views = tuple(reader.view(each.name) for each in settings.feature_views) if settings else ()
     topics = {str(arn): name for name, arn in (outputs.get("topics") or {}).items()}
     return Overview(

@@ -13,7 +13,7 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from cli.overview import charts
-from cli.overview.facts import Overview
+from cli.overview.facts import Form, Overview
 from cli.reports import money
 from cli.reports.controls import shown
 from cli.reports.report import count, grouped
@@ -22,6 +22,8 @@ NOT_KNOWN: Final = "\N{EN DASH}"
 SHOWN_FINDINGS: Final = 10
 SHOWN_LINES: Final = 12
 """Columns whose drift is not folded away: the furthest from training."""
+SHOWN_FEATURES: Final = 12
+"""Features of an explanation that are not folded away: what answers hang on most."""
 SHOWN_DISTRIBUTIONS: Final = 6
 """Features whose distributions are drawn: the furthest from training."""
 
@@ -41,6 +43,7 @@ def page(overview: Overview) -> str:
         "percent": percent,
         "moment": moment,
         "span": span,
+        "figure": figure,
         "dollars": money.dollars,
     }
     source, _, _ = PackageLoader("cli.overview").get_source(environment, "style.css")
@@ -52,6 +55,7 @@ def page(overview: Overview) -> str:
         drawing=charts.drawing(overview.components),
         box=(charts.BOX_WIDTH, charts.BOX_HEIGHT),
         charts=charts,
+        dollars_form=Form.DOLLARS,
         component_name=money.component,
         budget_line=money.budget_line,
         price_dates=money.price_dates,
@@ -60,6 +64,7 @@ def page(overview: Overview) -> str:
         shown_findings=SHOWN_FINDINGS,
         shown_lines=SHOWN_LINES,
         shown_distributions=SHOWN_DISTRIBUTIONS,
+        shown_features=SHOWN_FEATURES,
         style=style,
         # Of exactly what stands between the tags: no other style is obeyed.
         style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
@@ -78,6 +83,17 @@ def number(value: float | None, digits: int = 3) -> str:
 def percent(value: float | Decimal | None, digits: int = 0) -> str:
     """A share as per cent; a dash for what is not known."""
     return NOT_KNOWN if value is None else f"{value * 100:.{digits}f} %"
+
+
+def figure(value: float | None, form: Form) -> str:
+    """A business figure: `7.5 %`, `$0.0094`, `79.6`; a dash for what is not known."""
+    if value is None:
+        return NOT_KNOWN
+    if form is Form.SHARE:
+        return percent(value, 1)
+    if form is Form.DOLLARS:
+        return f"{'-' if value < 0 else ''}${number(abs(value))}"
+    return number(value)
 
 
 def moment(value: datetime.datetime | None) -> str:

@@ -221,4 +221,9 @@ def test_results_are_json_that_anyone_can_read(served: Served):
     run(served)
     compare(served)
     assert json.dumps(served.found("accuracy"), allow_nan=False)
-    assert served.found("bias")["attribute"] == "age_band"
+    stored = served.found("bias")
+    assert stored["attribute"] == "age_band"
+    assert stored["positive"] == "1"
+    assert stored["told"].keys() == stored["groups"].keys()
+    shares = list(stored["told"].values())
+    assert max(shares) - min(shares) == pytest.approx(stored["demographic_parity"])

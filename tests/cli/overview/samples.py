@@ -8,16 +8,24 @@ from typing import Any
 from cli.overview.components import map_of
 from cli.overview.facts import (
     AlarmFacts,
+    BiasHistory,
     Burn,
     Distribution,
     DriftHistory,
     DriftLine,
+    Explanation,
+    Figure,
+    Form,
+    Group,
     Hour,
+    Importance,
     Measure,
     ModelFacts,
     Overview,
     Promise,
+    VariantWorth,
     ViewFacts,
+    Worth,
 )
 from tests.cli.reports import samples
 from twin.engine.deployment import ResourceState
@@ -57,6 +65,42 @@ def drift(name: str = "logins", values: tuple[float | None, ...] = (0.0, None, 0
     )
 
 
+def bias(name: str = "40-60", last: float | None = 0.25) -> BiasHistory:
+    return BiasHistory(
+        attribute="age_band",
+        limit=0.1,
+        ends=(AT - DAY, AT),
+        disparity=(0.04, last),
+        parity=0.25,
+        odds=None,
+        positive="1",
+        groups=(Group(name, 400, 0.5), Group("60+", 600, 0.25), Group("under 20", 12, None)),
+    )
+
+
+def explanation(name: str = "logins", metric: str = "roc_auc") -> Explanation:
+    importances = (
+        Importance(name, 0.31, 0.02, 0.28),
+        Importance("spend", 0.04, 0.01, 0.05),
+        Importance("plan", -0.002, 0.003),
+    )
+    return Explanation(metric, 0.91, 250, same_data=False, importances=importances, agreement=0.5)
+
+
+def worth(name: str = "live") -> Worth:
+    return Worth(
+        ends=(AT - DAY, AT),
+        predictions=(900, 1000),
+        figures=(
+            Figure("conversion", Form.SHARE, (0.11, 0.075), 0.1, False, "no conversion was told"),
+            Figure("retention", Form.SHARE, (None, None), None, False, "no retention was told"),
+            Figure("cost of 1,000 predictions", Form.DOLLARS, (0.01, 0.009394), 0.5, True, "no price"),
+            Figure("return on cost", Form.TIMES, (70.0, 79.6), 1.0, False, "no revenue"),
+        ),
+        variants=(VariantWorth(name, 800, 0.08, None, 0.00075), VariantWorth("b", 200, 0.05, None, None)),
+    )
+
+
 def promise(bad: float = 3.0, requests: float = 1000.0) -> Promise:
     burns = (Burn("fast", 60, 20.5, 14.4, fires=True), Burn("slow", 4320, 0.2, 1.0, fires=False))
     return Promise("availability", "99.9 % answered", requests, bad, 0.001, burns)
@@ -74,6 +118,11 @@ def model(name: str = "churn", **changes: Any) -> ModelFacts:
         "latency_p95_ms": 41.5,
         "drift": drift(),
         "quality": (Measure("f1", (0.9, 0.7), 0.8),),
+        "watched": True,
+        "bias_attribute": "age_band",
+        "bias": bias(),
+        "explanation": explanation(),
+        "worth": worth(),
     }
     return ModelFacts(**(told | changes))
 
@@ -130,6 +179,9 @@ def hostile() -> tuple[Overview, list[str]]:
                 version=text(),
                 drift=drift(text()),
                 quality=(Measure(text(), (0.5,)),),
+                bias=bias(text()),
+                explanation=explanation(text(), text()),
+                worth=worth(text()),
             ),
         ),
         views=(ViewFacts(text(), AT, 5, 20.0, 66_600.0, (text(),)),),

@@ -29,6 +29,22 @@ def test_a_larger_value_stands_higher():
     assert low[1] > limit > high[1]
 
 
+@given(VALUES, VALUES, VALUES, st.floats(0, 1e6), st.none() | VALUES)
+def test_a_rail_stays_in_its_drawing_and_starts_at_nothing(value, bottom, top, deviation, mark):
+    drawn = charts.rail(value, top=top, bottom=bottom, deviation=deviation, mark=mark)
+    ends = (drawn.bar.x, drawn.bar.x + drawn.bar.width, drawn.zero, *(drawn.spread or ()))
+    assert all(0 <= end <= drawn.width for end in ends)
+    assert drawn.mark is None or 0 <= drawn.mark <= drawn.width
+    assert min(abs(drawn.bar.x - drawn.zero), abs(drawn.bar.x + drawn.bar.width - drawn.zero)) <= 0.51
+
+
+def test_a_rail_is_as_long_as_its_value_and_less_than_nothing_goes_left():
+    half = charts.rail(0.5, top=1, width=212)
+    assert (half.bar.x, half.bar.width) == (6, 100)
+    less = charts.rail(-0.25, top=0.75, bottom=-0.25, width=212)
+    assert (less.bar.x, less.bar.width, less.zero) == (6, 50, 56)
+
+
 @given(SHARES)
 def test_bars_fill_no_more_than_their_drawing(values):
     drawn = charts.bars(values, width=460, height=60)

@@ -93,8 +93,9 @@ def test_what_cannot_be_read_is_noted_and_the_rest_is_told(clients):
     reader = CloudReader(clients, OUTPUTS, now())
     found = reader.model("local", CHURN)
     assert found.status == ""
-    (problem,) = reader.unknown
-    assert problem.startswith("the endpoint of churn cannot be read")
+    endpoint, explanation = reader.unknown
+    assert endpoint.startswith("the endpoint of churn cannot be read")
+    assert explanation.startswith("the explanation of churn cannot be read: there is no model version")
     assert found.promises[0].requests == 100
 
 
@@ -142,6 +143,81 @@ def test_a_model_in_the_cluster_is_judged_by_what_its_gateway_counts(clients):
     assert (latency.requests, latency.bad) == (60, 6)
     assert [hour.requests for hour in found.traffic] == [60]
     assert found.latency_p95_ms == pytest.approx(40)
+
+
+def test_with_a_fallback_promises_are_judged_where_callers_stand(clients):
+    dimensions = [{"Name": "Stack", "Value": "front"}, {"Name": "Model", "Value": "churn"}]
+    clients.cloudwatch.put_metric_data(
+        Namespace="Stagecraft",
+        MetricData=[{"MetricName": "Requests", "Dimensions": dimensions, "Values": [7.0]}],
+    )
+    reader = CloudReader(clients, OUTPUTS, now())
+    found = reader.model("front", CHURN, fallback=True)
+    assert [promise.requests for promise in found.promises] == [7, 7]
+    assert found.endpoint == "acme-churn"
+
+
+def released(clients: Clients, number: int, pointer: str) -> None:
+    """A version with an explanation, whose second feature gets the more important the later it came."""
+    made = clients.sagemaker.create_model_package(
+        ModelPackageGroupName="ranking",
+        InferenceSpecification={
+            "Containers": [{"Image": "image", "ModelDataUrl": "s3://artifacts/model.tar.gz"}],
+            "SupportedContentTypes": ["text/csv"],
+            "SupportedResponseMIMETypes": ["text/csv"],
+        },
+        CustomerMetadataProperties={"model_digest": f"d{number}"},
+    )
+    clients.ssm.put_parameter(Name=pointer, Type="String", Value=made["ModelPackageArn"])
+    told = {
+        "metric": "roc_auc",
+        "score": 0.9,
+        "rows": 50,
+        "trained_on_this_data": True,
+        "importances": [
+            {"feature": "age", "mean": 0.1, "deviation": 0.01},
+            {"feature": "spend", "mean": 0.05 * number, "deviation": 0.01},
+        ],
+    }
+    clients.s3.put_object(
+        Bucket="artifacts", Key=f"models/ranking/d{number}/explanation.json", Body=json.dumps(told).encode()
+    )
+
+
+def test_what_answers_are_worth_is_read_from_what_jobs_left(clients):
+    clients.sagemaker.create_model_package_group(ModelPackageGroupName="ranking")
+    released(clients, 1, "/pointers/ranking/previous")
+    released(clients, 3, "/pointers/ranking/live")
+    groups = {"groups": {"a": 50, "b": 50}, "small": {}, "told": {"a": 0.5, "b": 0.1}}
+    stored(clients, "ranking", "bias", 3, attribute="region", disparity=0.4, **groups)
+    stored(clients, "ranking", "kpis", 3, predictions=100, variants={}, ReturnOnCost=0.5)
+    declared = Model.model_validate(
+        {
+            "name": "ranking",
+            "features": ["activity"],
+            "monitor": {
+                "bias": {"attribute": "region", "maxDisparity": 0.2},
+                "business": [{"metric": "returnOnCost", "floor": 1}],
+            },
+        }
+    )
+    pointers = {f"{name}Pointer": f"/pointers/ranking/{name}" for name in ("live", "previous")}
+    outputs = {
+        "models": {"ranking": pointers},
+        "buckets": {"artifacts": "artifacts"},
+        "jobs": {"watch-ranking": "arn"},
+    }
+    reader = CloudReader(clients, outputs, now())
+    found = reader.model("local", declared)
+    assert reader.unknown == []
+    assert found.watched
+    assert found.bias is not None
+    assert (found.bias.bad, found.bias.groups[1].told) == (True, 0.1)
+    assert found.worth is not None
+    assert [figure.name for figure in found.worth.figures if figure.bad] == ["return on cost"]
+    assert found.explanation is not None
+    importances = [(item.feature, item.mean, item.before) for item in found.explanation.importances]
+    assert importances == [("spend", pytest.approx(0.15), 0.05), ("age", 0.1, 0.1)]
 
 
 def test_alarms_carry_the_names_that_outputs_give_them(clients):

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from cli.overview.components import map_of
 from cli.overview.page import page
 from tests.cli.overview import browser
-from tests.cli.overview.samples import hostile, model, overview, promise
+from tests.cli.overview.samples import bias, explanation, hostile, model, overview, promise
 from tests.cli.reports import samples
 
 
@@ -99,6 +100,17 @@ def test_everything_is_on_it():
         "churn breaks its promise",
         "Why: 2 of 2",
         "1 on",
+        "groups are treated too differently",
+        "equalised odds: too few labels are known yet",
+        "not compared: too few answers",
+        "rank correlation 0.5",
+        "the features have changed since the version was trained",
+        "$0.00939",
+        "at most $0.5",
+        "79.6",
+        "7.5 %",
+        "no retention was told",
+        "By variant, newest window",
     ):
         assert told in text
 
@@ -117,6 +129,37 @@ def test_an_environment_of_which_nothing_is_known_says_so():
     assert "no requests yet" in Read(page(unasked)).text
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"bias_attribute": "", "bias": None}, "no groups are compared: monitor.bias is not declared"),
+        ({"bias": None}, "the job bias has left no result"),
+        ({"bias": None, "watched": False}, "no job watches it; the capability monitors is off"),
+        ({"bias": bias(last=None)}, "fewer than two groups had answers enough"),
+        ({"explanation": None}, "the job explain has left no result"),
+        ({"explanation": None, "version": ""}, "nothing is live, so there is nothing to explain"),
+        ({"explanation": replace(explanation(), agreement=None)}, "no version before it was explained"),
+        ({"worth": None}, "the job kpis has left no result"),
+    ],
+)
+def test_where_there_is_nothing_it_says_why(changes, said):
+    text = " ".join(Read(page(overview(models=(model(**changes),)))).text.split())
+    assert said in text
+
+
+def test_every_drawing_says_what_it_shows():
+    """A picture that only eyes can read is none: each has a label, and what it draws stands beside it."""
+    read = Read(page(overview()))
+    drawings = [attributes for tag, attributes in read.tags if tag == "svg"]
+    assert len(drawings) > 15
+    for attributes in drawings:
+        assert attributes["role"] == "img"
+        assert attributes["aria-label"]
+    assert len({attributes["id"] for _, attributes in read.tags if "id" in attributes}) == len(
+        [attributes for _, attributes in read.tags if "id" in attributes]
+    )
+
+
 def test_a_policy_pack_that_failed_is_not_good_news():
     read = Read(
         page(overview(verdict=samples.report(violations=(), cannot_judge=(), problems=("it crashed",))))
@@ -132,9 +175,34 @@ def test_a_real_browser_draws_it(tmp_path: Path):
     drawn, said = browser.run(file, tmp_path / "profile", "--dump-dom")
     assert said == []
     assert "<script" not in drawn
-    assert 'id="alarms"' in drawn
+    assert re.findall(r'<section id="(\w+)"', drawn) == [
+        *("map", "endpoints", "drift", "bias", "explanations", "business", "data", "cost"),
+        *("policies", "alarms"),
+    ]
     picture = tmp_path / "report.png"
     browser.run(file, tmp_path / "profile", f"--screenshot={picture}", "--window-size=1280,2400")
     assert picture.read_bytes().startswith(b"\x89PNG")
     # A page without its style, or a blank one, packs far smaller.
     assert picture.stat().st_size > 60_000
+
+
+@pytest.mark.skipif(browser.FOUND is None, reason="no headless browser on this machine")
+@pytest.mark.parametrize("width", [1180, 500])
+@pytest.mark.parametrize(
+    ("scheme", "paper", "bars"),
+    [(1, "rgb(255, 255, 255)", "rgb(37, 99, 201)"), (0, "rgb(17, 22, 29)", "rgb(127, 176, 255)")],
+    ids=["light", "dark"],
+)
+def test_a_browser_draws_its_charts_in_light_and_in_dark(
+    tmp_path: Path, scheme: int, paper: str, bars: str, width: int
+):
+    text = page(overview())
+    flags = (f"--blink-settings=preferredColorScheme={scheme}", f"--window-size={width},1200")
+    told = browser.measured(text, tmp_path, *flags)
+    assert (told["paper"], told["fills"]) == (paper, [bars])
+    assert (told["wide"], told["unseen"]) == (0, 0)
+    if width > 1000:
+        # A half and a quarter on rails of 308 pixels; the importances' scale ends beyond the largest.
+        half, quarter, largest, *_ = told["widths"]
+        assert (half, quarter) == (154, 77)
+        assert 250 < largest < 308
