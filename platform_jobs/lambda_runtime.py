@@ -1,8 +1,7 @@
 """`lambda <module.function>`: the image as a Lambda function.
 
-In AWS it takes invocations from Lambda's runtime API (`AWS_LAMBDA_RUNTIME_API`, version 2018-06-01) until the
-environment is ended. The twin's cloud gives one invocation a process instead: the event on stdin, and a file
-for the answer (`STAGECRAFT_LAMBDA_RESULT`).
+It takes invocations from Lambda's runtime API (`AWS_LAMBDA_RUNTIME_API`, version 2018-06-01) until the
+environment is ended.
 
 A client of our own rather than AWS's, because of `Invocation.afterwards`: the caller has the answer when it
 is posted, and the environment may be frozen only once the next invocation is asked for. Between the two there
@@ -13,7 +12,6 @@ import http.client
 import importlib
 import json
 import os
-import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -61,13 +59,10 @@ def main(argv: Sequence[str]) -> int:
     if len(argv) != 1 or "." not in argv[0]:
         raise SettingsError(["expected one argument: the handler, as module.function"])
     api = os.environ.get("AWS_LAMBDA_RUNTIME_API")
-    if api:
-        _serve(argv[0], api)
-        return 0
-    result = os.environ.get("STAGECRAFT_LAMBDA_RESULT")
-    if not result:
+    if not api:
         raise SettingsError(["AWS_LAMBDA_RUNTIME_API is not set: Lambda sets it; there is nobody to answer"])
-    return _once(argv[0], Path(result))
+    _serve(argv[0], api)
+    return 0
 
 
 def _load(name: str) -> Handler:
@@ -97,24 +92,6 @@ def _serve(name: str, api: str) -> None:
         else:
             runtime.post_text(f"{path}/response", answer)
         invocation.finish()
-
-
-def _once(name: str, result: Path) -> int:
-    """The twin's one invocation."""
-    invocation = Invocation(
-        os.environ["STAGECRAFT_LAMBDA_REQUEST_ID"],
-        time.time() + float(os.environ["STAGECRAFT_LAMBDA_SECONDS"]),
-    )
-    told: dict[str, Any]
-    try:
-        told = {"result": _load(name)(json.load(sys.stdin), invocation)}
-        text = json.dumps(told)
-    except Exception as error:
-        told = {"error": described(error)}
-        text = json.dumps(told)
-    result.write_text(text, encoding="utf-8")
-    invocation.finish()
-    return 0 if "result" in told else 1
 
 
 def described(error: Exception) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import io
 import json
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -28,6 +29,15 @@ def fail(event, context):
 
 def slow(event, context):
     time.sleep(30)
+
+calls = []
+
+def count(event, context):
+    calls.append(context.aws_request_id)
+    time.sleep(event.get("seconds", 0))
+    if event.get("leave"):
+        os._exit(7)
+    return {"calls": len(calls), "different": len(set(calls)), "process": os.getpid()}
 """
 
 
@@ -78,6 +88,29 @@ def test_a_functions_failure_is_told(cloud: Cloud) -> None:
     assert "timed out after 1.00 seconds" in answer["errorMessage"]
     with pytest.raises(ClientError, match="ResourceNotFoundException"):
         invoke(cloud, "nobody", {})
+
+
+def test_an_environment_is_kept_for_the_next_invocation_until_the_function_changes(cloud: Cloud) -> None:
+    create(cloud, "count")
+    first, again = (invoke(cloud, "count", {})[0] for _ in range(2))
+    assert (first["calls"], again["calls"], again["different"]) == (1, 2, 2)
+    assert again["process"] == first["process"]
+    with ThreadPoolExecutor() as pool:
+        both = list(pool.map(lambda _: invoke(cloud, "count", {"seconds": 1})[0]["process"], range(2)))
+    assert len(set(both)) == 2, "one invocation at a time in each"
+    answer, error = invoke(cloud, "count", {"leave": True})
+    assert (error, answer["errorType"]) == ("Unhandled", "Runtime.ExitError")
+    assert "status 7" in answer["errorMessage"]
+    cloud.client("lambda").update_function_configuration(FunctionName="count", MemorySize=256)
+    assert invoke(cloud, "count", {})[0]["calls"] == 1
+    streams = cloud.client("logs").describe_log_streams(logGroupName="/aws/lambda/count")["logStreams"]
+    assert len(streams) == 3, "one an environment"
+
+
+def test_a_function_that_cannot_be_loaded_says_so(cloud: Cloud) -> None:
+    create(cloud, "nothing")
+    answer, error = invoke(cloud, "nothing", {})
+    assert (error, answer["errorType"]) == ("Unhandled", "AttributeError")
 
 
 def test_a_topic_sets_off_a_function_that_uses_the_cloud(cloud: Cloud) -> None:

@@ -1,7 +1,6 @@
-"""Lambda functions that really run: Python from a zip in a process of its own; an image by its entrypoint.
+"""Lambda functions that really run: Python from a zip by `lambda_entry`; an image by its entrypoint.
 
-An image-based function runs `<image command> lambda <handler>` and keeps to the contract of `lambda_entry`:
-event on stdin, answer in the file that STAGECRAFT_LAMBDA_RESULT names.
+An image-based function runs `<image command> lambda <handler>`; both speak Lambda's runtime API.
 """
 
 import base64
@@ -10,55 +9,24 @@ import io
 import json
 import logging
 import shutil
-import subprocess
 import sys
-import tempfile
 import threading
-import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qs, unquote
-from uuid import uuid4
 
-from twin.aws.cloud.client import ACCOUNT, session
+from twin.aws.cloud.client import ACCOUNT
 from twin.aws.cloud.gateway import Gateway
 from twin.aws.cloud.http import HttpResponse
 from twin.aws.cloud.import_hook import when_imported
-from twin.aws.cloud.live.processes import ProcessGroup, container_environment, image_command
+from twin.aws.cloud.live.environments import Environments, Function, Start
+from twin.aws.cloud.live.processes import ProcessGroup, image_command
 from twin.aws.cloud.protocol import AwsError, Call
 
 _ENTRY: Final = Path(__file__).with_name("lambda_entry.py")
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Function:
-    """What is needed of a function to run it."""
-
-    name: str
-    arn: str
-    version: str
-    region: str
-    handler: str
-    runtime: str
-    image: bool
-    code: bytes
-    environment: dict[str, str]
-    seconds: int
-    memory: int
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What an invocation gave: the payload, and the kind of error if it was one."""
-
-    payload: bytes
-    error: str
-    log: bytes
 
 
 class FunctionRunner:
@@ -66,8 +34,7 @@ class FunctionRunner:
 
     def __init__(self, directory: Path, endpoint: str, processes: ProcessGroup, *, live: bool) -> None:
         self._folder = directory / "functions"
-        self._endpoint = endpoint
-        self._processes = processes
+        self._environments = Environments(endpoint, processes, self._start)
         self._live = live
         self._background = ThreadPoolExecutor(max_workers=4, thread_name_prefix="lambda")
         self._pending = 0
@@ -108,11 +75,12 @@ class FunctionRunner:
 
     def busy(self) -> bool:
         """Whether an invocation is under way or waits."""
-        return self._pending > 0
+        return self._pending > 0 or self._environments.busy()
 
     def stop(self) -> None:
         """Takes no more invocations."""
         self._background.shutdown(wait=False, cancel_futures=True)
+        self._environments.close()
 
     def queue(self, function: Function, event: bytes) -> None:
         """Invokes the function in the background."""
@@ -128,7 +96,7 @@ class FunctionRunner:
 
     def _run_queued(self, function: Function, event: bytes) -> None:
         try:
-            outcome = self._run(function, event)
+            outcome = self._environments.invoke(function, event)
             if outcome.error:
                 _log.warning("function %s failed: %s", function.name, outcome.payload[:500])
         except Exception:
@@ -165,7 +133,7 @@ class FunctionRunner:
         with self._guard:
             self._pending += 1
         try:
-            outcome = self._run(function, event)
+            outcome = self._environments.invoke(function, event)
         finally:
             with self._guard:
                 self._pending -= 1
@@ -188,61 +156,19 @@ class FunctionRunner:
                 raise AwsError("ResourceNotFoundException", f"Function not found: {name}", 404) from problem
             return _described(found)
 
-    def _run(self, function: Function, event: bytes) -> Outcome:
-        request_id = str(uuid4())
-        group = f"/aws/lambda/{function.name}"
-        stream = f"{time.strftime('%Y/%m/%d')}/[{function.version}]{request_id.replace('-', '')}"
-        with tempfile.TemporaryDirectory(prefix="stagecraft-function-") as scratch:
-            folder = Path(scratch)
-            result = folder / "result.json"
-            told = function.environment | {
-                "AWS_LAMBDA_FUNCTION_NAME": function.name,
-                "AWS_LAMBDA_FUNCTION_VERSION": function.version,
-                "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory),
-                "AWS_LAMBDA_LOG_GROUP_NAME": group,
-                "AWS_LAMBDA_LOG_STREAM_NAME": stream,
-                "STAGECRAFT_LAMBDA_ARN": function.arn,
-                "STAGECRAFT_LAMBDA_REQUEST_ID": request_id,
-                "STAGECRAFT_LAMBDA_RESULT": str(result),
-                "STAGECRAFT_LAMBDA_SECONDS": str(function.seconds),
-            }
-            environment = container_environment(self._endpoint, function.region, told)
-            given, output = folder / "event.json", folder / "log"
-            given.write_bytes(event)
-            with given.open("rb") as stdin, output.open("wb") as log:
-                process = self._processes.start(
-                    self._command(function),
-                    environment,
-                    self._code(function, folder),
-                    output=log,
-                    given=stdin,
-                )
-                outcome_error = ""
-                try:
-                    process.wait(function.seconds)
-                except subprocess.TimeoutExpired:
-                    outcome_error = f"{request_id} Task timed out after {function.seconds:.2f} seconds"
-                    self._processes.end(process, grace=0.0)
-                self._processes.ended(process)
-            text = output.read_bytes()
-            self._keep_log(function.region, group, stream, text)
-            return _outcome(result, outcome_error, process.returncode, text)
-
-    def _command(self, function: Function) -> list[str]:
+    def _start(self, function: Function) -> Start:
         if function.image:
-            return image_command(["lambda", function.handler])
+            return Start(image_command(["lambda", function.handler]), None)
         if not function.runtime.startswith("python"):
             raise AwsError(
                 "InvalidRuntimeException",
                 f"the twin's cloud runs Python functions and images only, not {function.runtime}",
                 502,
             )
-        return [sys.executable, str(_ENTRY), function.handler]
+        return Start([sys.executable, str(_ENTRY), function.handler], self._unpacked(function))
 
-    def _code(self, function: Function, scratch: Path) -> Path:
+    def _unpacked(self, function: Function) -> Path:
         """The folder that the function's code is unpacked in; once for the same code."""
-        if function.image:
-            return scratch
         folder = self._folder / hashlib.sha256(function.code).hexdigest()
         with self._unpacking:
             if not folder.exists():
@@ -253,33 +179,6 @@ class FunctionRunner:
                     archive.extractall(partial)  # zipfile keeps members inside of the folder
                 partial.rename(folder)
         return folder
-
-    def _keep_log(self, region: str, group: str, stream: str, text: bytes) -> None:
-        logs = session(self._endpoint, region).client("logs")
-        with suppress(logs.exceptions.ResourceAlreadyExistsException):
-            logs.create_log_group(logGroupName=group)
-        logs.create_log_stream(logGroupName=group, logStreamName=stream)
-        now = int(time.time() * 1000)
-        lines = [line for line in text.decode(errors="replace").splitlines() if line.strip()]
-        if lines:
-            logs.put_log_events(
-                logGroupName=group,
-                logStreamName=stream,
-                logEvents=[{"timestamp": now, "message": line} for line in lines[-1_000:]],
-            )
-
-
-def _outcome(result: Path, timeout: str, exit_code: int, log: bytes) -> Outcome:
-    if timeout:
-        return Outcome(json.dumps({"errorMessage": timeout}).encode(), "Unhandled", log)
-    try:
-        told = json.loads(result.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        error = {"errorType": "Runtime.ExitError", "errorMessage": f"Runtime exited with status {exit_code}"}
-        return Outcome(json.dumps(error).encode(), "Unhandled", log)
-    if "error" in told:
-        return Outcome(json.dumps(told["error"]).encode(), "Unhandled", log)
-    return Outcome(json.dumps(told["result"]).encode(), "", log)
 
 
 def _described(function: Any) -> Function:

@@ -55,6 +55,7 @@ _TOLD_BY_AWS: Final = frozenset(
         "AWS_LAMBDA_FUNCTION_VERSION",
         "AWS_LAMBDA_LOG_GROUP_NAME",
         "AWS_LAMBDA_LOG_STREAM_NAME",
+        "AWS_LAMBDA_RUNTIME_API",
     }
 )
 
