@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from components.event_stream import EventStream, EventStreamArgs
     from components.feature_store import FeatureStore, FeatureStoreArgs
     from components.gateway import Gateway, GatewayArgs
+    from components.gpu_telemetry import GpuTelemetry, GpuTelemetryArgs
     from components.image_repository import ImageRepository, ImageRepositoryArgs
     from components.model_loop import ModelLoop, ModelLoopArgs
     from components.model_registry import ModelRegistry, ModelRegistryArgs
@@ -51,6 +52,8 @@ __all__ = [
     "FeatureStoreArgs",
     "Gateway",
     "GatewayArgs",
+    "GpuTelemetry",
+    "GpuTelemetryArgs",
     "ImageRepository",
     "ImageRepositoryArgs",
     "ModelLoop",

@@ -28,6 +28,9 @@ KEDA: Final = Chart("keda", "https://kedacore.github.io/charts", "2.21.0", "keda
 METRICS_SERVER: Final = Chart(
     "metrics-server", "https://kubernetes-sigs.github.io/metrics-server", "3.13.1", "kube-system"
 )
+DCGM_EXPORTER: Final = Chart(
+    "dcgm-exporter", "https://nvidia.github.io/dcgm-exporter/helm-charts", "4.8.3", "kube-system"
+)
 TIMEOUT_SECONDS: Final = 600
 
 

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,7 +15,10 @@ DOMAIN: Final = "stagecraft.dev"
 """Prefix of our labels, annotations and taints."""
 _DNS_PORTS: Final = (("UDP", 53), ("TCP", 53))
 _HTTPS: Final = ("TCP", 443)
+DIGEST: Final = re.compile(r"[^\s@]+@sha256:[0-9a-f]{64}")
+DIGEST_REMEDY: Final = "must name the image by digest (…@sha256:<64 hex digits>): a tag can be moved"
 _BUILT_IN: Final = {
+    "DaemonSet": "apps.v1",
     "Deployment": "apps.v1",
     "HorizontalPodAutoscaler": "autoscaling.v2",
     "PodDisruptionBudget": "policy.v1",
@@ -173,7 +177,9 @@ class Objects:
             opts=self._options,
         )
 
-    def service_account(self, name: str, namespace: str, account: str) -> pulumi.Resource:
+    def service_account(
+        self, name: str, namespace: str, account: str, after: Sequence[pulumi.Resource] = ()
+    ) -> pulumi.Resource:
         """An identity for pods; AWS rights come by Pod Identity, none of the cluster's are mounted."""
         from pulumi_kubernetes.core.v1 import ServiceAccount
 
@@ -181,7 +187,7 @@ class Objects:
             name,
             metadata={"name": account, "namespace": namespace},
             automount_service_account_token=False,
-            opts=self._options,
+            opts=pulumi.ResourceOptions.merge(self._options, pulumi.ResourceOptions(depends_on=list(after))),
         )
 
 

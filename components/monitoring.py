@@ -1,7 +1,7 @@
 """Monitoring: who is told what of a stack's models, and where to look."""
 
 from collections.abc import Mapping
-from typing import Any, Final, NotRequired, TypedDict
+from typing import Final, NotRequired, TypedDict
 
 import pulumi
 import pulumi_aws as aws
@@ -13,8 +13,8 @@ from components.encryption import data_key
 from components.endpoint import VARIANT
 from components.monitor_jobs import MonitorJobs, check_jobs, emit_document, monitor_jobs
 from components.topic import alert_topic
-from components.watch import cloudwatch, grafana, pages, quality
 from components.watch import endpoint as endpoints
+from components.watch import pages, quality
 from components.watch.alarms import PAGE, PART, TICKET, Alarm, Composite, description, rule
 from components.watch.dashboards import Dashboard
 from components.watch.declaration import (
@@ -27,17 +27,10 @@ from components.watch.declaration import (
     served,
 )
 from components.watch.endpoint import SUPPRESSION_WAIT_SECONDS, Served
-from components.watch.metrics import Series
+from components.watch_resources import RUNBOOKS, Drawn
 
-RUNBOOKS: Final = "docs/runbooks"
-"""Where this repository keeps them."""
 SUPPRESSION_EXTENSION_SECONDS: Final = 300
 """How long a page stays silent after the one that spoke for it is over."""
-GRAFANA_PREFIX: Final = "dashboards/"
-PLAIN_STATISTICS: Final = ("Average", "Maximum", "Minimum", "SampleCount", "Sum")
-"""CloudWatch takes all others as extended statistics."""
-JUDGED: Final = "judged"
-"""Id of what an alarm compares, among its queries."""
 
 
 class MonitoringArgs(TypedDict):
@@ -97,6 +90,7 @@ class Monitoring(pulumi.ComponentResource):
         self._options = pulumi.ResourceOptions(parent=self)
         self._cloud = current_cloud(self)
         self._runbooks = args.get("runbooks_url", RUNBOOKS)
+        self._drawn = Drawn(self, name, cloud=self._cloud, runbooks=self._runbooks, tags=args.get("tags", {}))
         self._fed = [fed(pulumi.get_stack(), view) for view in args.get("views", [])]
         self._key = data_key(self, name, args, self._cloud, purpose="Alerts")
         self._topics = self._make_topics(self._key)
@@ -163,20 +157,7 @@ class Monitoring(pulumi.ComponentResource):
         return None if level == PART else [self._topics[level]]
 
     def _alarm(self, alarm: Alarm) -> pulumi.Output[str]:
-        return aws.cloudwatch.MetricAlarm(
-            f"{self._name}-{alarm.name}",
-            alarm_description=description(alarm.says, kind=alarm.kind, runbooks=self._runbooks),
-            comparison_operator=alarm.comparison,
-            evaluation_periods=alarm.periods,
-            datapoints_to_alarm=alarm.points or alarm.periods,
-            treat_missing_data=alarm.missing,
-            actions_enabled=True,
-            alarm_actions=self._told(alarm.level),
-            insufficient_data_actions=self._told(alarm.level) if alarm.silence else None,
-            tags=self._tags,
-            opts=self._options,
-            **_compared(alarm),
-        ).name
+        return self._drawn.alarm(alarm, told=self._told(alarm.level))
 
     def _composite(self, composite: Composite, names: Mapping[str, pulumi.Output[str]]) -> pulumi.Output[str]:
         parts = list(dict.fromkeys(name for group in composite.any_of for name in group))
@@ -214,9 +195,11 @@ class Monitoring(pulumi.ComponentResource):
         names, uris = {}, {}
         for page in ("stack", *(model["name"] for model in self._args["models"])):
             if self._args.get("dashboards", True):
-                names[page] = self._dashboard(page, described)
+                names[page] = self._drawn.dashboard(page, _page(described, page))
             if "grafana_bucket" in self._args:
-                uris[page] = self._grafana_file(page, described, self._args["grafana_bucket"])
+                uris[page] = self._drawn.grafana_file(
+                    page, _page(described, page), self._args["grafana_bucket"]
+                )
         return by_name(names), by_name(uris)
 
     def _described(self, endpoint_names: Mapping[str, str]) -> dict[str, Dashboard]:
@@ -231,39 +214,6 @@ class Monitoring(pulumi.ComponentResource):
                 for each in worth
             },
         }
-
-    def _dashboard(self, page: str, described: pulumi.Output[dict[str, Dashboard]]) -> pulumi.Output[str]:
-        return aws.cloudwatch.Dashboard(
-            f"{self._name}-{page}",
-            dashboard_name=self._page_name(page),
-            dashboard_body=pulumi.Output.all(described, self._cloud.region).apply(
-                lambda known: cloudwatch.body(known[0][page], region=known[1])
-            ),
-            opts=self._options,
-        ).dashboard_name
-
-    def _grafana_file(
-        self, page: str, described: pulumi.Output[dict[str, Dashboard]], bucket: pulumi.Input[str]
-    ) -> pulumi.Output[str]:
-        file = aws.s3.BucketObjectv2(
-            f"{self._name}-{page}-grafana",
-            bucket=bucket,
-            key=f"{GRAFANA_PREFIX}{page}.json",
-            content=pulumi.Output.all(described, self._cloud.region).apply(
-                lambda known: grafana.body(
-                    known[0][page],
-                    uid=naming.physical_name(scope(), self._name, page, max_length=40),
-                    region=known[1],
-                )
-            ),
-            content_type="application/json",
-            tags=self._tags,
-            opts=self._options,
-        )
-        return pulumi.Output.format("s3://{0}/{1}", file.bucket, file.key)
-
-    def _page_name(self, page: str) -> str:
-        return naming.physical_name(scope(), self._name, page, max_length=255)
 
     def _monitor_jobs(self) -> dict[str, pulumi.Output[str]]:
         if "jobs" not in self._args:
@@ -290,55 +240,8 @@ class Monitoring(pulumi.ComponentResource):
         ).arn
 
 
-def _compared(alarm: Alarm) -> dict[str, Any]:
-    """What an alarm compares, as the resource takes it: one metric, an expression, or a band."""
-    if not alarm.expression and not alarm.band:
-        ((_, series),) = alarm.series
-        plain = series.statistic in PLAIN_STATISTICS
-        return {
-            "namespace": series.metric.namespace,
-            "metric_name": series.metric.name,
-            "dimensions": dict(series.dimensions),
-            "period": alarm.period_seconds,
-            "statistic" if plain else "extended_statistic": series.statistic,
-            "threshold": float(alarm.threshold or 0),
-        }
-    queries = [
-        _query(name, series, alarm.period_seconds, returned=bool(alarm.band)) for name, series in alarm.series
-    ]
-    if alarm.band:
-        ((watched, _),) = alarm.series
-        expression = f"ANOMALY_DETECTION_BAND({watched}, {alarm.band:g})"
-        return {
-            "threshold_metric_id": JUDGED,
-            "metric_queries": [_expression(expression, "usual"), *queries],
-        }
-    return {
-        "threshold": float(alarm.threshold or 0),
-        "metric_queries": [_expression(alarm.expression, alarm.kind), *queries],
-    }
-
-
-def _expression(expression: str, label: str) -> aws.cloudwatch.MetricAlarmMetricQueryArgs:
-    return aws.cloudwatch.MetricAlarmMetricQueryArgs(
-        id=JUDGED, expression=expression, label=label, return_data=True
-    )
-
-
-def _query(
-    name: str, series: Series, period_seconds: int, *, returned: bool
-) -> aws.cloudwatch.MetricAlarmMetricQueryArgs:
-    return aws.cloudwatch.MetricAlarmMetricQueryArgs(
-        id=name,
-        return_data=returned,
-        metric=aws.cloudwatch.MetricAlarmMetricQueryMetricArgs(
-            namespace=series.metric.namespace,
-            metric_name=series.metric.name,
-            dimensions=dict(series.dimensions),
-            period=period_seconds,
-            stat=series.statistic,
-        ),
-    )
+def _page(described: pulumi.Output[dict[str, Dashboard]], page: str) -> pulumi.Output[Dashboard]:
+    return described.apply(lambda known: known[page])
 
 
 def _check(name: str, args: MonitoringArgs) -> None:

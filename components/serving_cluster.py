@@ -16,7 +16,7 @@ from components.charts import KEDA
 from components.checks import NAME, NAME_REMEDY, Problems
 from components.context import by_name, current_cloud, declared_outputs
 from components.encryption import data_key
-from components.kubernetes_objects import Objects
+from components.kubernetes_objects import DIGEST, DIGEST_REMEDY, Objects
 from components.pool_objects import Pool, Request
 from components.serving_objects import Container, Pods
 from components.training_pool import DEFAULT_AMI, PoolCluster, node_class
@@ -39,9 +39,7 @@ START_SECONDS: Final = {"cpu": 120, "gpu": 1200}
 WARM_PRIORITY: Final = -10
 _LONGEST: Final = 50
 """Of a Deployment's name: what Kubernetes hangs on it for pods must fit as well."""
-_DIGEST: Final = re.compile(r"[^\s@]+@sha256:[0-9a-f]{64}")
 _PACKAGE: Final = re.compile(r"arn:(aws[a-z-]*):sagemaker:([a-z0-9-]+):(\d{12}):model-package/(.+)")
-_DIGEST_REMEDY: Final = "must name the image by digest (…@sha256:<64 hex digits>): a tag can be moved"
 
 
 class ServedVariant(TypedDict):
@@ -548,6 +546,11 @@ def _gateway_replicas(args: ServingClusterArgs) -> tuple[int, int]:
     return int(asked.get("min_replicas", GATEWAY_LEAST)), int(asked.get("max_replicas", GATEWAY_MOST))
 
 
+def gpu_pool_name(component: str) -> str:
+    """What the GPU pool of a component of this name is called, where it has one."""
+    return serving_objects.serving_pool(f"{component}-serving", [], gpu=True).name
+
+
 def workload_name(model: ServedModel, variant: ServedVariant) -> str:
     """What the Deployment and Service of a version are called."""
     return f"{model['name']}-{variant['name']}"
@@ -754,7 +757,7 @@ def _check(name: str, args: ServingClusterArgs) -> None:
     problems = Problems("ServingCluster", name)
     if problems.shape(args, ServingClusterArgs):
         problems.matches("namespace", args["namespace"], NAME, NAME_REMEDY)
-        problems.matches("imageUri", args["image_uri"], _DIGEST, _DIGEST_REMEDY)
+        problems.matches("imageUri", args["image_uri"], DIGEST, DIGEST_REMEDY)
         if not args["models"]:
             problems.add("models", [], "must name one")
         problems.distinct("models", [model["name"] for model in args["models"]])
@@ -799,7 +802,7 @@ def _check_model(problems: Problems, path: str, model: ServedModel, *, queue: bo
         for key in ("arguments", "gpus"):
             if key in model:
                 problems.add(f"{path}.{key}", model.get(key), "goes with the runtime gpu only")
-    problems.matches(f"{path}.imageUri", model.get("image_uri"), _DIGEST, _DIGEST_REMEDY)
+    problems.matches(f"{path}.imageUri", model.get("image_uri"), DIGEST, DIGEST_REMEDY)
     replicas = _replicas(model)
     problems.between(f"{path}.minReplicas", model.get("min_replicas"), 1, 1000)
     problems.between(f"{path}.maxReplicas", model.get("max_replicas"), 1, 1000)

@@ -36,6 +36,7 @@ COMMANDS: Final = {
     "explain": ("explain", "which inputs the live version's answers hang on"),
     "kpis": ("kpis", "conversion, retention, revenue and cost of answers"),
     "silent-failures": ("silent_failures", "what goes wrong with a view's data without an error"),
+    "gpu-telemetry": ("gpu_telemetry", "what a machine's GPUs do, to CloudWatch, until it is stopped"),
     "report": ("report", "an HTML page on drift, by Evidently"),
     "retire": ("retire", "remove the model versions of an environment that is to go"),
     "demo-data": ("demo_data", "write a real data set as a file to ingest"),

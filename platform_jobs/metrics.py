@@ -26,8 +26,13 @@ VARIANT: Final = "Variant"
 STEP: Final = "Step"
 """Who answered: a step of the degradation ladder."""
 
-Unit = Literal["Count", "Milliseconds", "None", "Seconds"]
+CLUSTER: Final = "Cluster"
+POOL: Final = "Pool"
+"""Machines of one kind in a cluster."""
+
+Unit = Literal["Count", "Milliseconds", "None", "Percent", "Seconds"]
 COUNT: Final = "Count"
+PERCENT: Final = "Percent"
 MILLISECONDS: Final = "Milliseconds"
 SECONDS: Final = "Seconds"
 NONE: Final = "None"
@@ -263,6 +268,37 @@ RETURN_ON_COST: Final = Metric(
 )
 COST_PER_THOUSAND: Final = Metric(
     "CostPerThousandPredictions", NONE, _OF_MODEL, "US dollars of serving for 1,000 predictions", "kpis"
+)
+
+# --- GPUs of a cluster's machines, each told once a minute ---
+_OF_POOL: Final = (CLUSTER, POOL)
+GPU_UTILISATION: Final = Metric(
+    "GpuUtilisation", PERCENT, _OF_POOL, "How much of the time each GPU is at work", "gpu-telemetry"
+)
+GPU_MEMORY: Final = Metric(
+    "GpuMemoryUtilisation", PERCENT, _OF_POOL, "How much of each GPU's memory is in use", "gpu-telemetry"
+)
+GPU_TEMPERATURE: Final = Metric(
+    "GpuTemperature",
+    NONE,
+    _OF_POOL,
+    "Degrees Celsius of each GPU; above about 85 it slows down",
+    "gpu-telemetry",
+)
+GPUS: Final = Metric("Gpus", COUNT, _OF_POOL, "GPUs of a machine: what is paid for", "gpu-telemetry")
+IDLE_GPUS: Final = Metric(
+    "IdleGpus",
+    COUNT,
+    _OF_POOL,
+    "GPUs of a machine that have done nothing for half an hour; above 0 is money for nothing",
+    "gpu-telemetry",
+)
+GPU_ERRORS: Final = Metric(
+    "GpuErrors",
+    COUNT,
+    _OF_POOL,
+    "GPUs of a machine whose driver has told an error (XID) since it was loaded; above 0 is bad",
+    "gpu-telemetry",
 )
 
 ALL: Final[tuple[Metric, ...]] = tuple(item for item in list(globals().values()) if isinstance(item, Metric))

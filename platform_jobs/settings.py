@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, get_type_hints
+from urllib.parse import urlsplit
 
 from platform_jobs.errors import SettingsError
 
@@ -96,6 +97,18 @@ def not_negative(text: str) -> float:
     if not 0 <= value < float("inf"):
         raise ValueError("expected a number of at least 0")
     return value
+
+
+def http_url(text: str) -> str:
+    """An `http://` address within the network.
+
+    Raises:
+        ValueError: it is none.
+    """
+    parts = urlsplit(text)
+    if parts.scheme != "http" or not parts.hostname or parts.username:
+        raise ValueError("expected http://host:port/path, without credentials")
+    return text
 
 
 def truth(text: str) -> bool:

@@ -10,6 +10,7 @@ from stacks.parts.compute import compute, compute_outputs
 from stacks.parts.costs import cost_guard, cost_outputs
 from stacks.parts.delivery import delivery_outputs, delivery_roles
 from stacks.parts.events import event_outputs, event_stream
+from stacks.parts.gpus import gpu_outputs, gpu_telemetry
 from stacks.parts.ladder import declarations, gateway, gateway_outputs, standby_endpoints
 from stacks.parts.loop import loop_outputs, model_loops
 from stacks.parts.monitoring import monitoring, monitoring_outputs
@@ -40,6 +41,7 @@ def deploy(settings: Settings, stack: str) -> Outputs:
     loops = model_loops(plan, base, pools, models, watch)
     cluster = compute(plan, base, network, watch)
     served = serving_cluster(plan, base, cluster, watch, released)
+    gpus = gpu_telemetry(plan, base, cluster, served, watch)
     costs = cost_guard(plan, base)
     return joined(
         {
@@ -53,6 +55,7 @@ def deploy(settings: Settings, stack: str) -> Outputs:
         compute_outputs(plan, cluster),
         serving_outputs(base, models, live),
         serving_cluster_outputs(served),
+        gpu_outputs(gpus),
         monitoring_outputs(plan, pools, watch),
         gateway_outputs(plan, standby, declared, front),
         event_outputs(events),

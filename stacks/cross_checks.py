@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-from pricing.accelerators import ACCELERATORS
+from pricing.accelerators import ACCELERATORS, NVIDIA
 from pricing.needs import NeedError, plan_pool
 from pricing.usage import Usage, UsageError
 from stacks import stages
@@ -56,6 +56,7 @@ def cross_problems(
     yield from _capabilities(namespace, parts)
     yield from _data_loss(namespace, parts)
     yield from _usage(namespace, parts)
+    yield from _digest(namespace, parts, models)
     yield from _needs(namespace, parts, models)
 
 
@@ -162,11 +163,6 @@ def _in_cluster(path: str, namespace: str, serving: "Serving", parts: Mapping[st
         yield Problem(
             f"{path}.mode", serving.mode, f"needs the cluster: switch on {namespace}:capabilities.cluster"
         )
-    image = parts.get("image", "")
-    if "sha256:" not in image:
-        yield Problem(
-            f"{namespace}:image", image, "must be a digest (sha256:…): pods run no image that can be moved"
-        )
     pods = serving.pods_or_default
     if pods.runtime != "gpu":
         if "gpus" in pods.model_fields_set:
@@ -243,6 +239,23 @@ def _watched(namespace: str, parts: Mapping[str, Any], models: "Mapping[int, Mod
                     kpi,
                     "stands there twice; a figure has one floor",
                 )
+
+
+def _digest(namespace: str, parts: Mapping[str, Any], models: "Mapping[int, Model]") -> Iterator[Problem]:
+    """The platform's image in pods: those that serve, and those that tell of a pool's GPUs."""
+    image = parts.get("image", "")
+    if "sha256:" in image:
+        return
+    serving = any(model.serving.mode == "cluster" for model in models.values())
+    gpus = "cluster" in _enabled(parts) and any(
+        kind.resource == NVIDIA
+        for model in models.values()
+        if (kind := ACCELERATORS.get(model.training.accelerator)) is not None
+    )
+    if serving or gpus:
+        yield Problem(
+            f"{namespace}:image", image, "must be a digest (sha256:…): pods run no image that can be moved"
+        )
 
 
 def _usage(namespace: str, parts: Mapping[str, Any]) -> Iterator[Problem]:

@@ -15,6 +15,7 @@ PLATFORM: Final = "Stagecraft"
 ENDPOINT: Final = ("EndpointName", "VariantName")
 _MODEL: Final = ("Stack", "Model")
 _VIEW: Final = ("Stack", "FeatureView")
+_POOL: Final = ("Cluster", "Pool")
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,12 @@ RETENTION_RATE: Final = Metric(PLATFORM, "RetentionRate", "None", _MODEL)
 REVENUE_PER_PREDICTION: Final = Metric(PLATFORM, "RevenuePerPrediction", "None", _MODEL)
 RETURN_ON_COST: Final = Metric(PLATFORM, "ReturnOnCost", "None", _MODEL)
 COST_PER_THOUSAND: Final = Metric(PLATFORM, "CostPerThousandPredictions", "None", _MODEL)
+GPU_UTILISATION: Final = Metric(PLATFORM, "GpuUtilisation", "Percent", _POOL)
+GPU_MEMORY_OF_POOL: Final = Metric(PLATFORM, "GpuMemoryUtilisation", "Percent", _POOL, "Maximum")
+GPU_TEMPERATURE: Final = Metric(PLATFORM, "GpuTemperature", "None", _POOL, "Maximum")
+GPUS: Final = Metric(PLATFORM, "Gpus", "Count", _POOL, "Sum")
+IDLE_GPUS: Final = Metric(PLATFORM, "IdleGpus", "Count", _POOL, "Sum")
+GPU_ERRORS: Final = Metric(PLATFORM, "GpuErrors", "Count", _POOL, "Sum")
 
 PLATFORM_METRICS: Final = tuple(
     item for item in list(globals().values()) if isinstance(item, Metric) and item.namespace == PLATFORM

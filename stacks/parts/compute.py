@@ -41,13 +41,16 @@ def compute(plan: Plan, base: Base, network: Network, watch: Monitoring | None) 
         return None
     cluster = _cluster(plan, base, network)
     pools = {
-        sized.name: TrainingPool(
-            sized.name.replace(SHARED, NAMESPACE, 1), _pool_args(plan, base, cluster, sized, watch)
-        )
+        sized.name: TrainingPool(pool_component(sized), _pool_args(plan, base, cluster, sized, watch))
         for sized in plan.pools
         if sized.models
     }
     return Compute(cluster, pools)
+
+
+def pool_component(sized: SizedPool) -> str:
+    """What the component of a declared pool is called, and what its nodes are labelled with."""
+    return sized.name.replace(SHARED, NAMESPACE, 1)
 
 
 def compute_outputs(plan: Plan, made: Compute | None) -> Outputs:

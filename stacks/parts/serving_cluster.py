@@ -14,6 +14,7 @@ from stacks.parts.plan import Outputs, Plan
 from stacks.parts.serving import Versions, in_cluster, most_replicas
 from stacks.settings import Model
 
+COMPONENT: Final = "models"
 _GATEWAY: Final = {"STAGECRAFT_GATEWAY_METRICS": "cloudwatch"}
 """Alarms are in CloudWatch, so what the gateway counts goes there too."""
 
@@ -68,7 +69,7 @@ def serving_cluster(
             "hostnames": list(settings.entrance.hostnames),
             "models": settings.entrance.models,
         }
-    return ServingCluster("models", args)
+    return ServingCluster(COMPONENT, args)
 
 
 def serving_cluster_outputs(made: ServingCluster | None) -> Outputs:

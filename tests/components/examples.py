@@ -110,6 +110,13 @@ def example(name: str) -> dict[str, Any]:
             "artifacts_bucket": "artifacts",
             "policy_arns": ["arn:p"],
         },
+        "GpuTelemetry": {
+            "cluster": {"name": "stagecraft-test", "kubeconfig": "{}"},
+            "pools": ["training-l4", "models-serving-gpu"],
+            "image_uri": PINNED,
+            "emails": ["on-call@example.com"],
+            "grafana_bucket": "artifacts",
+        },
         "ImageRepository": {"version": "1.0.0"},
         "DeliveryRoles": {
             "repository": "acme/product",

@@ -9,9 +9,10 @@ from policies.packs import PACKS
 from policies.testing import PackUnderTest
 from pricing import estimate
 from stacks import stages
+from stacks.settings import problems_of
 from tests.components.recording import Recording
 from tests.policies.test_controls import Stack
-from tests.stacks.files import stack_file
+from tests.stacks.files import as_engine_hands_it, stack_file
 from tests.stacks.test_program import deploy
 
 CLOUDS = ("dev", "staging", "prod")
@@ -32,6 +33,7 @@ def with_gpus() -> Recording:
     raw = raw_of("prod")
     raw["stagecraft:models"][0]["training"] = {"accelerator": "l4"}
     raw["stagecraft:pools"] = [{"accelerator": "l4", "maxNodes": 4, "zones": ["us-east-1a"]}]
+    raw["stagecraft:image"] = f"sha256:{'1' * 64}"
     return deploy("prod", raw=raw, live=True)
 
 
@@ -168,3 +170,29 @@ def test_taking_one_control_out_breaks_exactly_its_rule(packs, broken, take):
     take(stack)
     verdict = packs.judge(stack.resources, stage="validate", environment="prod")
     assert verdict.ids == broken
+
+
+def test_gpus_of_the_cluster_are_watched():
+    recording = with_gpus()
+    told = recording.outputs["gpus"]
+    assert told["dashboards"] == {}, "that capability is off here"
+    assert set(told["alarms"]) == {"training-l4-gpu-idle", "training-l4-gpu-errors"}
+    teller = recording.one("DaemonSet").inputs["spec"]["template"]["spec"]
+    pool = recording.one("NodePool", "training-l4-spot").inputs["spec"]["template"]
+    assert teller["nodeSelector"].items() <= pool["metadata"]["labels"].items()
+    assert teller["containers"][0]["image"].endswith(f"@sha256:{'1' * 64}")
+    alarm = recording.one("MetricAlarm", "gpus-training-l4-gpu-idle").inputs
+    assert alarm["dimensions"]["Pool"] == "training-l4"
+    plain = with_cluster("prod")
+    assert plain.outputs["gpus"] == "none"
+    assert not plain.of("DaemonSet")
+
+
+def test_gpus_in_the_cluster_need_an_image_that_cannot_be_moved():
+    raw = raw_of("prod")
+    for model in raw["stagecraft:models"]:
+        model["training"] = {"accelerator": "l4"}
+    (problem,) = [each for each in problems_of(as_engine_hands_it(raw)) if each.path == "stagecraft:image"]
+    assert "must be a digest" in problem.remedy
+    raw["stagecraft:capabilities"] = {}
+    assert not [each for each in problems_of(as_engine_hands_it(raw)) if each.path == "stagecraft:image"]

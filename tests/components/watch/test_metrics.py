@@ -4,6 +4,8 @@ from components.watch import metrics
 from components.watch.dashboards import series_of
 from components.watch.declaration import fed, judged, served
 from components.watch.endpoint import alarms_of as endpoint_alarms
+from components.watch.gpus import GpuPool, of_gpus
+from components.watch.gpus import alarms_of as gpu_alarms
 from components.watch.pages import of_model, of_stack
 from components.watch.quality import alarms_of as quality_alarms
 from components.watch.quality import data_alarms
@@ -18,12 +20,15 @@ MODELS = [
 SERVED = [served("test", model, model["endpoint_name"], "live") for model in MODELS]
 JUDGED = [judged("test", model) for model in MODELS]
 FED = [fed("test", {"name": "activity"})]
+GPUS = [GpuPool("shop", "training-l4")]
 ALARMS = [
     *(alarm for each in SERVED for alarm in endpoint_alarms(each)),
     *(alarm for each in JUDGED for alarm in quality_alarms(each)),
     *data_alarms(FED[0]),
+    *(alarm for each in GPUS for alarm in gpu_alarms(each)),
 ]
 PAGES = [
+    of_gpus("test", GPUS, runbooks="docs/runbooks"),
     of_stack("test", SERVED, JUDGED, FED, runbooks="docs/runbooks"),
     *(of_model(one, other, runbooks="docs/runbooks") for one, other in zip(SERVED, JUDGED, strict=True)),
 ]
