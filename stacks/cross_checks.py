@@ -12,6 +12,7 @@ from stacks import stages
 from stacks.pools import DEFAULT_MAX_VCPUS, DeclaredPool, declared_pools
 from stacks.problems import Problem, did_you_mean
 from stacks.schedules import schedule_problem
+from stacks.tasks import MEASURES, Task, task_of
 
 if TYPE_CHECKING:
     from stacks.settings import FeatureField, FeatureView, Model, PoolSettings, Serving
@@ -20,6 +21,8 @@ LADDER: Final = ("previous", "last-good", "default-answer")
 """What may answer in the live version's stead, from the better answer down."""
 ZONES: Final = 2
 """Zones that whatever stands by itself is spread over."""
+RATES: Final = ("conversionRate", "retentionRate")
+"""Business figures that are shares."""
 ERROR_METRICS: Final = ("mae", "rmse")
 """Of these, less is better."""
 
@@ -113,6 +116,11 @@ def _model(path: str, model: "Model", views: "list[FeatureView] | None") -> Iter
         )
     yield from _ladder(path, serving)
     yield from _release(path, model)
+    for index, kpi in enumerate(model.monitor.business):
+        if kpi.metric in RATES and kpi.floor is not None and not 0 <= kpi.floor <= 1:
+            yield Problem(
+                f"{path}.monitor.business[{index}].floor", kpi.floor, f"must be from 0 to 1 for {kpi.metric}"
+            )
     accuracy = model.monitor.accuracy
     if accuracy and accuracy.metric not in (*ERROR_METRICS, "r2") and not 0 <= accuracy.floor <= 1:
         yield Problem(
@@ -132,7 +140,8 @@ def _features(path: str, model: "Model", views: "list[FeatureView]") -> Iterator
         elif name in model.features[:index]:
             yield Problem(f"{path}.features[{index}]", name, "stands there twice")
     read = [by_name[name] for name in model.features if name in by_name]
-    labels = [field.name for view in read for field in view.fields if field.label]
+    outcomes = {field.name: field for view in read for field in view.fields if field.label}
+    labels = list(outcomes)
     if read and model.label is None and len(labels) != 1:
         known = f"one of {', '.join(labels)}" if labels else "a field that a view marks with label: true"
         yield Problem(f"{path}.label", None, f"is required: {known}")
@@ -143,6 +152,8 @@ def _features(path: str, model: "Model", views: "list[FeatureView]") -> Iterator
             model.label,
             f"must be a label of the model's views{known}{did_you_mean(model.label, labels)}",
         )
+    if read and (model.label or len(labels) == 1) and (outcome := outcomes.get(model.label or labels[0])):
+        yield from _measured(path, model, model.task or task_of(outcome))
     bias = model.monitor.bias
     columns = {field.name for view in read for field in view.fields}
     if bias and read and bias.attribute not in columns:
@@ -151,6 +162,23 @@ def _features(path: str, model: "Model", views: "list[FeatureView]") -> Iterator
             bias.attribute,
             f"must be a column of the model's views{did_you_mean(bias.attribute, columns)}",
         )
+
+
+def _measured(path: str, model: "Model", task: Task) -> Iterator[Problem]:
+    """What nobody measures of such a model raises no alarm, in silence."""
+    monitor = model.monitor
+    if monitor.accuracy and monitor.accuracy.metric not in MEASURES[task]:
+        yield Problem(
+            f"{path}.monitor.accuracy.metric",
+            monitor.accuracy.metric,
+            f"is not measured of a {task} model; take one of {', '.join(MEASURES[task])}",
+        )
+    if task == "regression":
+        for name, declared in (("bias", monitor.bias), ("calibration", monitor.calibration)):
+            if declared is not None:
+                yield Problem(
+                    f"{path}.monitor.{name}", task, "is measured of classes; leave it out for amounts"
+                )
 
 
 def _in_cluster(path: str, namespace: str, serving: "Serving", parts: Mapping[str, Any]) -> Iterator[Problem]:

@@ -4,7 +4,6 @@
 one place that reads Pulumi's configuration.
 """
 
-import contextlib
 import datetime
 import json
 import typing
@@ -21,6 +20,8 @@ from stacks.cross_checks import LADDER, cross_problems
 from stacks.explain import explain
 from stacks.pools import DEFAULT_MAX_VCPUS, DEFAULT_REGION
 from stacks.problems import Problem, SettingsError, did_you_mean
+from stacks.sound import overlap, sound_part
+from stacks.tasks import Task, task_of
 
 NAMESPACE: Final = "stagecraft"
 DEFAULT_RUNBOOKS: Final = "docs/runbooks"
@@ -273,9 +274,6 @@ class Release(_Section):
     """A version that is asked along, and whose answers reach nobody."""
 
 
-Task = Literal["binary", "multiclass", "regression"]
-
-
 class Model(_Section):
     """The one declaration of a model; all that it needs follows from it."""
 
@@ -478,19 +476,12 @@ class Settings(_Section):
         views = [view for view in self.feature_views if view.name in model.features]
         labels = {field.name: field for view in views for field in view.fields if field.label}
         name = model.label or next(iter(labels))
-        return name, model.task or _task_of(labels[name])
+        return name, model.task or task_of(labels[name])
 
     @property
     def enabled(self) -> frozenset[str]:
         """The stack's capabilities."""
         return stages.enabled(self.stage, self.capabilities)
-
-
-def _task_of(label: FeatureField) -> Task:
-    """A yes or no, one of several, or an amount."""
-    if label.type == "bool" or (label.allowed is not None and len(label.allowed) == 2):
-        return "binary"
-    return "multiclass" if label.allowed is not None or label.type == "string" else "regression"
 
 
 def problems_of(raw: Mapping[str, Any]) -> list[Problem]:
@@ -560,22 +551,24 @@ def _parse(raw: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
         except pydantic.ValidationError as error:
             # The rebuilt annotation has the field's bounds, and not what it says of itself.
             problems.extend(explain(error, path, Annotated[annotation, field], value))
-        items[name] = _valid_items(field.annotation, value)
+        items[name] = _sound_items(field.annotation, value)
     region = str(raw.get("aws:region") or DEFAULT_REGION)
-    problems.extend(cross_problems(NAMESPACE, parts, items, region))
+    told = [problem.path for problem in problems]
+    problems.extend(
+        found
+        for found in cross_problems(NAMESPACE, parts, items, region)
+        if not any(overlap(found.path, path) for path in told)
+    )
     return parts, problems
 
 
-def _valid_items(annotation: Any, value: Any) -> dict[int, Any]:
-    """The items of a list that are right in themselves, so that they at least are checked together."""
+def _sound_items(annotation: Any, value: Any) -> dict[int, Any]:
+    """The items of a list, as far as they are right in themselves, so that that much is checked together."""
     if typing.get_origin(annotation) is not list or not isinstance(value, list):
         return {}
-    adapter = TypeAdapter(typing.get_args(annotation)[0])
-    valid = {}
-    for index, item in enumerate(value):
-        with contextlib.suppress(pydantic.ValidationError):
-            valid[index] = adapter.validate_python(item)
-    return valid
+    adapter: TypeAdapter[Any] = TypeAdapter(typing.get_args(annotation)[0])
+    found = {index: sound_part(adapter, item) for index, item in enumerate(value)}
+    return {index: item for index, item in found.items() if item is not None}
 
 
 def _decoded(value: Any) -> Any:

@@ -122,6 +122,8 @@ def test_what_is_watched_must_be_declared(change, path):
         ({"drift": {"threshold": 2}}, "drift.threshold", "at most 1"),
         ({"accuracy": {"metric": "f2", "floor": 0.5}}, "accuracy.metric", "f1"),
         ({"bais": {}}, "bais", "did you mean 'bias'"),
+        ({"business": [{"metric": "retentionRate", "floor": 80}]}, "business[0].floor", "from 0 to 1"),
+        ({"accuracy": {"metric": "rmse", "floor": 3}}, "accuracy.metric", "not measured of a binary model"),
     ],
 )
 def test_a_bad_declaration_is_told_where_and_how(monitor, path, says):
@@ -130,6 +132,49 @@ def test_a_bad_declaration_is_told_where_and_how(monitor, path, says):
     (problem,) = problems_of(raw)
     assert problem.path == f"stagecraft:models[0].monitor.{path}"
     assert says in problem.remedy
+
+
+def test_what_is_measured_of_classes_is_not_asked_of_amounts():
+    raw = stack_file("prod")
+    raw["stagecraft:models"][1]["task"] = "regression"
+    raw["stagecraft:models"][1]["monitor"]["calibration"] = {"maxError": 0.1}
+    monitor = "stagecraft:models[1].monitor"
+    assert [problem.path for problem in problems_of(raw)] == [
+        f"{monitor}.accuracy.metric",
+        f"{monitor}.bias",
+        f"{monitor}.calibration",
+    ]
+
+
+def test_every_mistake_is_told_at_once_wherever_it_stands():
+    raw = stack_file("prod")
+    screening, churn = raw["stagecraft:models"]
+    screening["monitor"] = {
+        "drift": {"threshold": 2},
+        "accuracy": {"metric": "aucc", "floor": 0.9},
+        "business": [{"metric": "clicks"}, {"metric": "returnOnCost", "floor": "lots"}],
+    }
+    screening["release"] = {"canaryPercent": [50, 10, 100], "bakeMinutes": 0}
+    churn["slo"] = {"availability": 999, "latencyP95Ms": 0}
+    churn["monitor"] |= {
+        "accuracy": {"metric": "f1", "floor": 80},
+        "bias": {"attribute": "age_bnad", "maxDisparity": 0.1},
+    }
+    churn["serving"] = {"mode": "realtime", "minReplicas": 5, "maxReplicas": 2}
+    raw["stagecraft:featureViews"][1]["watch"] = {"minRowRatio": 3}
+    assert {problem.path.removeprefix("stagecraft:") for problem in problems_of(raw)} == {
+        "featureViews[1].watch.minRowRatio",
+        "models[0].monitor.accuracy.metric",
+        "models[0].monitor.business[0].metric",
+        "models[0].monitor.business[1].floor",
+        "models[0].monitor.drift.threshold",
+        "models[0].release.bakeMinutes",
+        "models[0].release.canaryPercent",
+        "models[1].monitor.accuracy.floor",
+        "models[1].serving.maxReplicas",
+        "models[1].slo.availability",
+        "models[1].slo.latencyP95Ms",
+    }
 
 
 @pytest.mark.parametrize("place", ["javascript:alert", "http://plain.example.com", "../runbooks", ""])
