@@ -119,12 +119,14 @@ class Monitoring(pulumi.ComponentResource):
         }
 
     def _served(self, known: Mapping[str, pulumi.Input[str]] | None = None) -> list[Served]:
-        """The models with an endpoint; its name is an output, or known."""
+        """The models that an endpoint or a gateway answers for; an endpoint's name is an output, or known."""
         found = []
         for model in self._args["models"]:
+            endpoint: pulumi.Input[str] | None = None
             if "endpoint_name" in model:
-                name = model["endpoint_name"] if known is None else known[model["name"]]
-                found.append(served(pulumi.get_stack(), model, name, VARIANT))
+                endpoint = model["endpoint_name"] if known is None else known[model["name"]]
+            if endpoint is not None or model.get("gateway", False):
+                found.append(served(pulumi.get_stack(), model, endpoint, VARIANT))
         return found
 
     def _all_alarms(self) -> list[Alarm]:

@@ -75,7 +75,7 @@ class WatchedModel(TypedDict):
     name: str
     """Name of the model."""
     endpoint_name: NotRequired[pulumi.Input[str]]
-    """SageMaker endpoint that answers. Default: none; only the model's worth is watched."""
+    """SageMaker endpoint that answers. Default: none; then the gateway tells, if there is one."""
     feature_views: NotRequired[list[str]]
     """Its feature views; with them, Monitoring's `jobs` watch it. Default: none do."""
     live: NotRequired[bool]
@@ -119,7 +119,7 @@ class WatchedView(TypedDict):
     """Rise of a column's share of empty values that is too much; from 0 to 1. Default: 0.1."""
 
 
-def served(stack: str, model: WatchedModel, endpoint: pulumi.Input[str], variant: str) -> Served:
+def served(stack: str, model: WatchedModel, endpoint: pulumi.Input[str] | None, variant: str) -> Served:
     """A model's endpoint as alarms and dashboards take it."""
     promised = model.get("slo")
     latency = None if promised is None else promised.get("latency_p95_ms")

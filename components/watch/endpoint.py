@@ -22,6 +22,7 @@ LATENCY_MS: Final = 1_000
 DEGRADED_LIMIT: Final = 0.05
 """Share of answers from below the live model that is worth a look."""
 TRAFFIC_BAND: Final = 4.0
+WAITING_BAND: Final = 4.0
 ERROR_BAND: Final = 3.0
 SUPPRESSION_WAIT_SECONDS: Final = 2 * MINUTE
 """How long a model's page waits for the stack's own to come on."""
@@ -33,7 +34,8 @@ class Served:
 
     stack: str
     model: str
-    endpoint: pulumi.Input[str]
+    endpoint: pulumi.Input[str] | None
+    """Its SageMaker endpoint; None of a model that answers from pods, of which only the gateway tells."""
     variant: str
     serverless: bool
     gateway: bool = False
@@ -47,8 +49,10 @@ class Served:
     """What 95 % of requests are faster than."""
 
     def line(self, metric: Metric, stat: str = "") -> Series:
-        """One of its metrics."""
+        """One of its metrics; SageMaker's only where it has an endpoint there."""
         if metric.namespace != metrics.PLATFORM:
+            if self.endpoint is None:
+                raise ValueError(f"{self.model} has no endpoint that emits {metric.name}")
             return Series(metric, {"EndpointName": self.endpoint, "VariantName": self.variant}, stat)
         return Series(metric, {"Stack": self.stack, "Model": self.model}, stat)
 
@@ -179,7 +183,7 @@ def _unpromised(served: Served, promised: set[str]) -> Iterator[Alarm]:
             f"{served.model}-errors",
             "endpoint-errors",
             f"{served.model} failed to answer {ERRORS_PER_5_MINUTES} times in 5 minutes",
-            (("errors", served.line(metrics.SERVER_ERRORS)),),
+            (("errors", served.line(metrics.ERRORS if served.gateway else metrics.SERVER_ERRORS)),),
             threshold=ERRORS_PER_5_MINUTES - 1,
             level=TICKET,
         )
@@ -188,8 +192,8 @@ def _unpromised(served: Served, promised: set[str]) -> Iterator[Alarm]:
             f"{served.model}-latency",
             "endpoint-latency",
             f"{served.model} answers slowly: the 95th percentile is above {LATENCY_MS} ms",
-            (("latency", served.line(metrics.MODEL_LATENCY)),),
-            threshold=LATENCY_MS * 1000,
+            (("latency", served.line(metrics.LATENCY if served.gateway else metrics.MODEL_LATENCY)),),
+            threshold=LATENCY_MS if served.gateway else LATENCY_MS * 1000,
             periods=3,
             level=TICKET,
         )
@@ -208,6 +212,9 @@ def _saturation(served: Served) -> Iterator[Alarm]:
             level=TICKET,
         )
 
+    if served.endpoint is None:
+        yield _waiting(served)
+        return
     if served.serverless:
         says = f"more than {CONCURRENCY_LIMIT:.0%} of its concurrency is in use"
         yield limit("concurrency", "saturation", says, metrics.CONCURRENCY, CONCURRENCY_LIMIT)
@@ -221,6 +228,21 @@ def _saturation(served: Served) -> Iterator[Alarm]:
         yield limit("gpu", "gpu-saturation", says, metrics.GPU, GPU_LIMIT * served.gpus)
         says = f"more than {GPU_LIMIT} % of its GPUs' memory is in use"
         yield limit("gpu-memory", "gpu-saturation", says, metrics.GPU_MEMORY, GPU_LIMIT * served.gpus)
+
+
+def _waiting(served: Served) -> Alarm:
+    """Pods have no limit of requests that anyone could name; they are full when many wait."""
+    return Alarm(
+        f"{served.model}-waiting",
+        "saturation",
+        f"{served.model} is nearly full: more requests wait for it in its gateway than is usual",
+        (("waiting", served.line(metrics.WAITING)),),
+        band=WAITING_BAND,
+        comparison=OVER_BAND,
+        periods=6,
+        points=4,
+        level=TICKET,
+    )
 
 
 def _degraded(served: Served) -> Iterator[Alarm]:
@@ -250,7 +272,7 @@ def _unusual(served: Served) -> Iterator[Alarm]:
         f"{served.model}-traffic",
         "unusual-traffic",
         f"{served.model} is asked far more, or far less, than is usual at this hour",
-        (("calls", served.line(metrics.INVOCATIONS)),),
+        (("calls", served.line(metrics.INVOCATIONS if served.endpoint is not None else metrics.REQUESTS)),),
         band=TRAFFIC_BAND,
         comparison=OUTSIDE,
         period_seconds=15 * MINUTE,
@@ -259,6 +281,8 @@ def _unusual(served: Served) -> Iterator[Alarm]:
         missing="ignore",
         level=TICKET,
     )
+    if served.endpoint is None:
+        return
     yield Alarm(
         f"{served.model}-client-errors",
         "client-errors",

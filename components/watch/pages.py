@@ -42,7 +42,7 @@ def of_stack(
                     Panel("Failures", tuple(Line(each.model, _failures(each)) for each in served)),
                     Panel(
                         "Latency (p95)",
-                        tuple(Line(each.model, each.line(metrics.MODEL_LATENCY)) for each in served),
+                        tuple(line for each in served for line in _latency(each)),
                         unit=_MICROSECONDS,
                     ),
                 ),
@@ -88,6 +88,16 @@ def _calls(served: Served) -> Series:
     return served.line(metrics.REQUESTS if served.gateway else metrics.INVOCATIONS)
 
 
+def _latency(served: Served) -> Iterator[Line]:
+    """In microseconds, as SageMaker counts; a gateway counts milliseconds."""
+    if served.endpoint is not None:
+        yield Line(served.model, served.line(metrics.MODEL_LATENCY))
+        return
+    counted = f"ms_{served.model.replace('-', '_')}"
+    yield Line(served.model, served.line(metrics.LATENCY), id=counted, hidden=True)
+    yield Line(served.model, expression=f"{counted} * 1000", id=f"us_{counted}")
+
+
 def _failures(served: Served) -> Series:
     return served.line(metrics.ERRORS if served.gateway else metrics.SERVER_ERRORS)
 
@@ -109,6 +119,21 @@ def _promise(served: Served) -> Iterator[Panel]:
 
 
 def _service(served: Served) -> Iterator[Row]:
+    if served.endpoint is not None:
+        yield from _endpoint(served)
+    if served.gateway:
+        answers = tuple(Line(step, served.answers(step)) for step in metrics.STEPS)
+        yield Row(
+            "Gateway",
+            (
+                Panel("Who answered", answers),
+                Panel("Latency (p95)", (Line("p95", served.line(metrics.LATENCY)),), unit="ms"),
+                Panel("Waiting", (Line("waiting", served.line(metrics.WAITING)),)),
+            ),
+        )
+
+
+def _endpoint(served: Served) -> Iterator[Row]:
     latency = tuple(Line(stat, served.line(metrics.MODEL_LATENCY, stat)) for stat in ("p50", "p95", "p99"))
     overhead = Line("overhead p95", served.line(metrics.OVERHEAD_LATENCY))
     limits: tuple[tuple[str, float], ...] = ()
@@ -137,16 +162,6 @@ def _service(served: Served) -> Iterator[Row]:
         lines = (Line("busy", served.line(metrics.GPU)), Line("memory", served.line(metrics.GPU_MEMORY)))
         yield Row(
             "GPUs", (Panel(f"GPU utilisation (100 % for each of {served.gpus})", lines, unit="percent"),)
-        )
-    if served.gateway:
-        answers = tuple(Line(step, served.answers(step)) for step in metrics.STEPS)
-        yield Row(
-            "Gateway",
-            (
-                Panel("Who answered", answers),
-                Panel("Latency (p95)", (Line("p95", served.line(metrics.LATENCY)),), unit="ms"),
-                Panel("Waiting", (Line("waiting", served.line(metrics.WAITING)),)),
-            ),
         )
 
 

@@ -90,12 +90,13 @@ def watched_model(plan: Plan, model: Model, endpoint: Endpoint, released: Versio
     watched: WatchedModel = {
         "name": model.name,
         "feature_views": list(model.features),
-        "endpoint_name": endpoint.endpoint_name,
         "live": model.name in released.live,
         "serverless": serving.mode == "serverless",
         # Where there is a gateway callers ask it, and what they get is what was promised.
         "gateway": plan.has("fallback") or in_cluster(model),
     }
+    if not in_cluster(model):
+        watched["endpoint_name"] = endpoint.endpoint_name
     if serving.mode == "realtime":
         machine = catalogue(_SIZES_OF).get(serving.instance_type.removeprefix("ml."))
         watched["vcpus"] = machine.vcpu if machine else 0

@@ -70,6 +70,28 @@ def test_models_answer_from_the_cluster_and_not_from_sagemaker():
     assert gateway["image"].endswith(f"@{DIGEST}")
 
 
+@pytest.mark.parametrize("stack", ["dev", "prod"])
+def test_what_is_watched_of_it_is_what_its_gateway_tells(packs, stack):
+    raw = raw_of(stack)
+    raw["stagecraft:capabilities"] |= {"monitors": True, "slo-alarms": True, "dashboards": True}
+    recording = deploy(stack, raw=raw, live=True)
+    compared = [
+        query["metric"]["namespace"] if "metric" in query else None
+        for alarm in recording.of("MetricAlarm")
+        for query in alarm.inputs.get("metricQueries", [{"metric": alarm.inputs}])
+    ]
+    assert {namespace for namespace in compared if namespace} == {"Stagecraft"}
+    page = json.loads(recording.one("Dashboard", "monitoring-churn").inputs["dashboardBody"])
+    assert "AWS/SageMaker" not in json.dumps(page)
+    verdict = packs.judge(
+        recording.judged(),
+        environment=raw["stagecraft:environment"],
+        stage="stabilise",
+        overrides={"estimate-under-budget": {"monthlyBudgetUsd": raw["stagecraft:monthlyBudgetUsd"]}},
+    )
+    assert not {item.id for item in verdict.violations} & {"G6", "R4", "R5", "R13", "R14"}
+
+
 def test_without_such_a_model_there_is_nothing_of_it():
     recording = deploy("dev", live=True)
     assert recording.outputs["servingCluster"] == "none"

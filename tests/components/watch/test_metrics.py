@@ -16,8 +16,10 @@ MODELS = [
     watched(),
     watched(name="ranking", serverless=False, vcpus=4, gpus=1, gateway=True),
     {"name": "plain", "endpoint_name": "plain"},
+    {key: value for key, value in watched(name="in-pods", gateway=True).items() if key != "endpoint_name"},
+    {"name": "in-plain-pods", "gateway": True},
 ]
-SERVED = [served("test", model, model["endpoint_name"], "live") for model in MODELS]
+SERVED = [served("test", model, model.get("endpoint_name"), "live") for model in MODELS]
 JUDGED = [judged("test", model) for model in MODELS]
 FED = [fed("test", {"name": "activity"})]
 GPUS = [GpuPool("shop", "training-l4")]
@@ -73,3 +75,22 @@ def test_serverless_endpoints_are_asked_for_nothing_that_they_do_not_emit():
 def test_alarms_have_names_of_their_own():
     names = [alarm.name for alarm in ALARMS]
     assert len(names) == len(set(names))
+
+
+def test_a_model_in_pods_is_watched_by_its_gateway_and_asked_for_nothing_of_sagemaker():
+    for each in SERVED:
+        alarms = {alarm.name.removeprefix(f"{each.model}-") for alarm in endpoint_alarms(each)}
+        if each.endpoint is None:
+            assert {"traffic", "waiting", "degraded"} <= alarms
+            assert not {"client-errors", "memory", "concurrency"} & alarms
+    of_pods = [served_model for served_model in SERVED if served_model.endpoint is None]
+    assert len(of_pods) == 2
+    shown = [
+        series
+        for one, other in zip(SERVED, JUDGED, strict=True)
+        if one.endpoint is None
+        for series in series_of(of_model(one, other, runbooks="docs/runbooks"))
+    ]
+    asked = [series for each in of_pods for alarm in endpoint_alarms(each) for _, series in alarm.series]
+    assert shown
+    assert {series.metric.namespace for series in (*shown, *asked)} == {metrics.PLATFORM}
