@@ -8,7 +8,7 @@ UV := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python
 # Two test workers: one per core of the smallest machine we support.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
 
-.PHONY: help up check preview destroy test test-fast lint bench lock crds format
+.PHONY: help up check preview destroy test test-fast lint bench browser lock crds format
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -61,6 +61,10 @@ lint: .venv/.dev ## style and types
 format: .venv/.dev ## mend style
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+browser: ## a headless browser for the report's own tests, which are skipped without one (Debian, as root)
+	command -v chromium-headless-shell || { apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium-headless-shell; }
 
 bench: .venv/.dev ## time the engine, the policies and the commands; JSON on stdout
 	$(BIN)/python -m tests.bench
