@@ -75,34 +75,53 @@ class BatchJobs:
         Raises:
             BatchJobError: it failed, or is not done after an hour.
         """
-        deadline = time.monotonic() + _JOB_SECONDS
-        while True:
-            found: Mapping[str, Any]
-            (found,) = self._batch.describe_jobs(jobs=[job])["jobs"]
-            if found["status"] == "SUCCEEDED":
-                return found
-            if found["status"] == "FAILED":
-                stream = found.get("container", {}).get("logStreamName")
-                tail = self.lines(name, stream, last=TAIL_LINES) if stream else []
-                cause = _cause(tail) or found.get("statusReason") or "no reason given"
-                raise BatchJobError(f"job {name} failed: {cause}", tail)
-            if time.monotonic() > deadline:
-                raise BatchJobError(f"job {name} ({job}) is still {found['status']} after an hour")
-            time.sleep(_POLL_SECONDS)
+        return wait_for_job(self._batch, self._logs, job, name)
 
-    def lines(self, name: str, stream: str, *, last: int = _PAGE) -> list[str]:
-        """The last lines of a log stream of a job, the oldest first; none if there is no log."""
-        container = self.definition(name)["containerProperties"]
-        options = container.get("logConfiguration", {}).get("options", {})
-        for group in dict.fromkeys([options.get("awslogs-group", _LOG_GROUP), _LOG_GROUP]):
-            try:
-                found = self._logs.get_log_events(
-                    logGroupName=group, logStreamName=stream, startFromHead=False, limit=last
-                )
-            except self._logs.exceptions.ResourceNotFoundException:
-                continue
-            return [item["message"].rstrip() for item in found["events"]][-last:]
-        return []
+    def lines(self, name: str, stream: str) -> list[str]:
+        """The lines of a log stream of a job, the oldest first; none if there is no log."""
+        return _lines(self._logs, self.definition(name)["containerProperties"], stream, _PAGE)
+
+
+def wait_for_job(batch: Any, logs: Any, job: str, name: str) -> Mapping[str, Any]:
+    """Waits for the success of a job that was submitted; what Batch says of it then.
+
+    Args:
+        batch: A client of Batch.
+        logs: One of CloudWatch Logs.
+        job: The job's id.
+        name: What an error calls it.
+
+    Raises:
+        BatchJobError: it failed, or is not done after an hour.
+    """
+    deadline = time.monotonic() + _JOB_SECONDS
+    while True:
+        found: Mapping[str, Any]
+        (found,) = batch.describe_jobs(jobs=[job])["jobs"]
+        if found["status"] == "SUCCEEDED":
+            return found
+        if found["status"] == "FAILED":
+            container = found.get("container", {})
+            stream = container.get("logStreamName")
+            tail = _lines(logs, container, stream, TAIL_LINES) if stream else []
+            cause = _cause(tail) or found.get("statusReason") or "no reason given"
+            raise BatchJobError(f"job {name} failed: {cause}", tail)
+        if time.monotonic() > deadline:
+            raise BatchJobError(f"job {name} ({job}) is still {found['status']} after an hour")
+        time.sleep(_POLL_SECONDS)
+
+
+def _lines(logs: Any, container: Mapping[str, Any], stream: str, last: int) -> list[str]:
+    options = container.get("logConfiguration", {}).get("options", {})
+    for group in dict.fromkeys([options.get("awslogs-group", _LOG_GROUP), _LOG_GROUP]):
+        try:
+            found = logs.get_log_events(
+                logGroupName=group, logStreamName=stream, startFromHead=False, limit=last
+            )
+        except logs.exceptions.ResourceNotFoundException:
+            continue
+        return [item["message"].rstrip() for item in found["events"]][-last:]
+    return []
 
 
 def _cause(tail: Sequence[str]) -> str | None:

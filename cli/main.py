@@ -25,6 +25,11 @@ loop_app = typer.Typer(
     help="A model's loop in the twin: retrain, review, release or roll back.", no_args_is_help=True
 )
 app.add_typer(loop_app, name="loop")
+schedule_app = typer.Typer(
+    help="What runs by the clock in the twin, where nothing fires by itself: see it, run it now.",
+    no_args_is_help=True,
+)
+app.add_typer(schedule_app, name="schedule")
 cluster_app = typer.Typer(
     help="The twin's Kubernetes cluster: a real control plane, the real Karpenter, nodes that are played.",
     no_args_is_help=True,
@@ -504,6 +509,25 @@ def reject_version(
     from cli import looping
 
     looping.decide(_workspace(stack), model, "reject", reviewer, reason)
+
+
+@schedule_app.command("list")
+def list_schedules(stack: StackOption = "local", as_json: JsonOption = False) -> None:
+    """List what AWS would do by the clock: monitors, retraining, the reaper."""
+    from cli import scheduling
+
+    scheduling.show(_workspace(stack), as_json=as_json)
+
+
+@schedule_app.command("run")
+def run_schedule(
+    name: Annotated[str, typer.Argument(help="Its name, or a part of it that no other has.")],
+    stack: StackOption = "local",
+) -> None:
+    """Do now what a schedule would do, and wait for it."""
+    from cli import scheduling
+
+    scheduling.run(_workspace(stack), name)
 
 
 def _workspace(stack: str) -> Any:

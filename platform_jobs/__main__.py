@@ -8,12 +8,11 @@ import os
 import signal
 import sys
 import traceback
-from pathlib import Path
 from types import FrameType
 from typing import Final
 
 from platform_jobs import log
-from platform_jobs.errors import Interrupted, JobError, SettingsError
+from platform_jobs.errors import Interrupted, JobError, SettingsError, cause_of
 
 COMMANDS: Final = {
     "ingest": ("ingest", "put local files into the raw bucket"),
@@ -76,7 +75,7 @@ def main(argv: list[str]) -> int:
     except KeyboardInterrupt:
         return 130
     except Exception as error:  # the last line of defence: one line, never a trace of data
-        log.event(command, "failed", log.ERROR, reason=type(error).__name__, cause=_cause(error))
+        log.event(command, "failed", log.ERROR, reason=type(error).__name__, cause=cause_of(error))
         if os.environ.get("STAGECRAFT_DEBUG"):
             traceback.print_exc()
     return EXIT_FAILED
@@ -84,19 +83,6 @@ def main(argv: list[str]) -> int:
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
     raise Interrupted
-
-
-def _cause(error: Exception) -> str:
-    """One line. AWS's own errors say it themselves; others could quote a row, so only their place is said."""
-    if type(error).__module__.startswith(("botocore", "boto3", "platform_jobs")):
-        return " ".join(str(error).split())
-    ours = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if "platform_jobs" in Path(frame.filename).parts
-    ]
-    place = f" at {Path(ours[-1].filename).name}:{ours[-1].lineno}" if ours else ""
-    return f"{type(error).__name__}{place}; set STAGECRAFT_DEBUG=1 to see all of it"
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import datetime
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import pandas as pd
 import pyarrow as pa
@@ -85,7 +85,7 @@ def attributed(found: pd.DataFrame, asked: pd.DataFrame, within: datetime.timede
     named = named[named["at"] - named["asked_at"] <= within].drop(columns="asked_at")
     by_entity = found[found["prediction"].isna() & found[ENTITY].notna()].drop(columns="prediction")
     right = asked.loc[asked[ENTITY].notna(), ["at", ENTITY, "id"]].rename(columns={"id": "prediction"})
-    joined = pd.merge_asof(by_entity, right, on="at", by=ENTITY, tolerance=pd.Timedelta(within))
+    joined = _as_of(by_entity, right, within, "backward")
     joined = joined[joined["prediction"].notna()]
     return pd.concat([named, joined[named.columns]], ignore_index=True)
 
@@ -102,10 +102,20 @@ def later_labels(
     known = known.rename(columns={view.event_time: "at", label: "label"})
     known = known[["at", ENTITY, "label"]].sort_values("at", kind="stable")
     asked = asked.loc[asked[ENTITY].notna(), ["at", ENTITY, "id"]].rename(columns={"id": "prediction"})
-    joined = pd.merge_asof(
-        asked, known, on="at", by=ENTITY, direction="forward", tolerance=pd.Timedelta(within)
-    )
+    joined = _as_of(asked, known, within, "forward")
     return joined.loc[joined["label"].notna(), ["prediction", "label"]].reset_index(drop=True)
+
+
+def _as_of(
+    left: pd.DataFrame,
+    right: pd.DataFrame,
+    within: datetime.timedelta,
+    direction: Literal["backward", "forward"],
+) -> pd.DataFrame:
+    """Each row with the nearest one of its entity on the right; pandas fails where neither side has a row."""
+    if left.empty:
+        return left.reindex(columns=[*left.columns, *(name for name in right if name not in left)])
+    return pd.merge_asof(left, right, on="at", by=ENTITY, direction=direction, tolerance=pd.Timedelta(within))
 
 
 def _frame(

@@ -1,6 +1,8 @@
 """What a job may fail with. The entrypoint turns these into one line and an exit code."""
 
+import traceback
 from collections.abc import Sequence
+from pathlib import Path
 
 
 class JobError(Exception):
@@ -24,3 +26,16 @@ class SettingsError(Exception):
 
 class Interrupted(BaseException):
     """The platform takes the machine back (SIGTERM): exit code 143, which Batch is told to retry."""
+
+
+def cause_of(error: Exception) -> str:
+    """One line. AWS's own errors say it themselves; others could quote a row, so only their place is said."""
+    if type(error).__module__.startswith(("botocore", "boto3", "platform_jobs")):
+        return " ".join(str(error).split())
+    ours = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if "platform_jobs" in Path(frame.filename).parts
+    ]
+    place = f" at {Path(ours[-1].filename).name}:{ours[-1].lineno}" if ours else ""
+    return f"{type(error).__name__}{place}; set STAGECRAFT_DEBUG=1 to see all of it"

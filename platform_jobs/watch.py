@@ -11,7 +11,7 @@ from platform_jobs import accuracy, bias, drift, explain, kpis, monitoring, sett
 from platform_jobs.aws import Clients
 from platform_jobs.bias import BiasSettings
 from platform_jobs.drift import DriftSettings
-from platform_jobs.errors import JobError, SettingsError
+from platform_jobs.errors import JobError, SettingsError, cause_of
 from platform_jobs.explain import ExplainSettings
 from platform_jobs.kpis import KpiSettings
 from platform_jobs.labelled import LabelSettings
@@ -46,9 +46,10 @@ def run(clients: Clients, environ: Mapping[str, str]) -> list[str]:
     for name, _, work in jobs:
         try:
             work(clients, known[name])
-        except JobError as error:
-            event(name, "failed", ERROR, reason=error.reason, cause=str(error))
-            failed.append(f"{name} ({error.reason}): {error}")
+        except Exception as error:  # whatever one of them breaks on, the others have something to tell
+            reason = error.reason if isinstance(error, JobError) else type(error).__name__
+            event(name, "failed", ERROR, reason=reason, cause=cause_of(error))
+            failed.append(f"{name} ({reason}): {cause_of(error)}")
     if failed:
         raise JobError("watch", f"{len(failed)} of {len(jobs)} failed: {'; '.join(failed)}")
     return [name for name, _, _ in jobs]

@@ -24,6 +24,7 @@ CAPABILITIES = (
     "delivery-roles",
     "event-stream",
     "fallback",
+    "monitors",
     "progressive-release",
     "quality-gates",
     "reaper",
@@ -225,6 +226,20 @@ def test_the_gateway_answers_in_the_models_place_when_it_is_gone(deployed: Stage
     assert [each["step"] for each in (fallen, recalled)] == ["previous", "last-good"]
     assert fallen["prediction"] == recalled["prediction"] == well["prediction"]
     await_steps("live", "previous", "last-good")
+
+
+def test_what_runs_by_the_clock_can_be_run_now(deployed: Stagecraft) -> None:
+    listed = deployed.run("schedule", "list", "--json").object
+    found = {item["name"].rpartition("-")[0]: item["when"] for item in listed}
+    assert found["monitoring-watch-screening"] == "rate(24 hours)"
+    assert found["loop-screening-train-schedule"].startswith("cron(")
+    assert deployed.run("schedule", "run", "watch-screening").out.endswith("done\n")
+    metrics = _client(deployed, "cloudwatch").list_metrics(Namespace="Stagecraft")["Metrics"]
+    assert "CapturedPredictions" in {metric["MetricName"] for metric in metrics}
+    assert ": done" in deployed.run("schedule", "run", "reaper").out
+    for name in ("screening", "nothing of that name"):
+        refused = deployed.run("schedule", "run", name, code=2)
+        assert "monitoring-watch-screening" in refused.all
 
 
 def test_all_of_it_goes_away_again(deployed: Stagecraft) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from moto import mock_aws
 
-from platform_jobs import explain, feedback, kpis, layout, outcomes, report, watch
+from platform_jobs import explain, feedback, kpis, labelled, layout, outcomes, report, watch
 from platform_jobs.errors import JobError, SettingsError
 from platform_jobs.explain import ExplainSettings
 from platform_jobs.kpis import Kpis, KpiSettings
@@ -126,6 +126,22 @@ def test_watching_runs_all_of_it_and_explains_a_version_once(served: Served, mon
     assert watch.run(served.world.clients, {**environ, "STAGECRAFT_MODEL": "another"}) == []
 
 
+@pytest.mark.parametrize("asked", [0, 1])
+@pytest.mark.parametrize("learnt", [0, 1])
+def test_a_day_on_which_nobody_asked_or_nothing_came_of_it_is_no_failure(
+    served: Served, asked: int, learnt: int
+):
+    served.asked(list(customers(asked, seed=8)))
+    if learnt:
+        tell(served, Outcome(at=END - HOUR / 60, kind=CONVERSION, entity={"customer_id": "someone"}))
+    environ = {
+        **served.world.environ,
+        "STAGECRAFT_WINDOW_END": END.isoformat(),
+        "STAGECRAFT_MODEL_GROUP_BY": "age_band",
+    }
+    assert watch.run(served.world.clients, environ) == ["drift", "accuracy", "kpis", "explain", "bias"]
+
+
 def test_one_failure_does_not_keep_the_others_from_telling(served: Served):
     served.asked(list(customers(150, seed=7)))
     environ = {
@@ -135,6 +151,16 @@ def test_one_failure_does_not_keep_the_others_from_telling(served: Served):
     }
     with pytest.raises(JobError, match=r"1 of 5 failed: bias \(no-group\): shoe_size is no feature"):
         watch.run(served.world.clients, environ)
+    assert "FeatureDriftMax" in served.metrics()
+
+
+def test_a_bug_of_one_does_not_either_and_no_data_is_quoted(served: Served, monkeypatch: pytest.MonkeyPatch):
+    served.asked(list(customers(150, seed=7)))
+    monkeypatch.setattr(labelled, "answers", lambda *_: {}["a value of a row"])
+    environ = {**served.world.environ, "STAGECRAFT_WINDOW_END": END.isoformat()}
+    with pytest.raises(JobError, match=r"1 of 4 failed: accuracy \(KeyError\): KeyError") as caught:
+        watch.run(served.world.clients, environ)
+    assert "a value of a row" not in str(caught.value)
     assert "FeatureDriftMax" in served.metrics()
 
 

@@ -135,7 +135,7 @@ class AlarmEvaluator:
                 state = self._composite_state(region, record)
                 if state != record["StateValue"]:
                     settled = False
-                    reason = f"{record['AlarmRule']} is {'true' if state == ALARM else 'false'}"
+                    reason = self._composite_reason(region, record)
                     yield _Change(region, name, record["StateValue"], state, reason, composite=True)
             if settled:
                 return
@@ -146,6 +146,15 @@ class AlarmEvaluator:
         except alarm_rule.RuleError:
             return INSUFFICIENT
         return ALARM if rule(lambda name: self._state(region, name)) else OK
+
+    def _composite_reason(self, region: str, record: Record) -> str:
+        """Which of its parts are in alarm; a rule that cannot be read is the reason itself."""
+        try:
+            parts = alarm_rule.mentioned(record["AlarmRule"])
+        except alarm_rule.RuleError as problem:
+            return f"the rule cannot be read: {problem}"
+        ringing = [part.rpartition(":alarm:")[2] for part in parts if self._state(region, part) == ALARM]
+        return f"in alarm: {', '.join(ringing) or 'none of its parts'}"
 
     def _composites(self, region: str) -> dict[str, Record]:
         return self._store.all_of("cloudwatch", "CompositeAlarm", region)

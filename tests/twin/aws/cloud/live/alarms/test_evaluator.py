@@ -86,6 +86,10 @@ def test_one_outage_is_told_of_once_and_remembered(cloud: Cloud) -> None:
     assert len(told(cloud)) == 2, "a restart tells nothing again"
     history = cloud.client("cloudwatch").describe_alarms(AlarmNames=["alone"])["MetricAlarms"][0]
     assert "greater than 10" in history["StateReason"]
+    (outage,) = cloud.client("cloudwatch").describe_alarms(
+        AlarmNames=["outage"], AlarmTypes=["CompositeAlarm"]
+    )["CompositeAlarms"]
+    assert outage["StateReason"] == "in alarm: long, short"
 
 
 def test_an_alarm_that_hears_nothing_any_more_tells_and_a_new_one_does_not(cloud: Cloud) -> None:
