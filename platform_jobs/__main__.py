@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "gate": ("gate.command", "judge a canary: promote, wait or roll back"),
     "fetch-model": ("fetch_model", "put an approved version's files where a server looks for them"),
     "predict": ("predict", "ask an endpoint about an entity's current features"),
+    "predict-batch": ("batch.command", "score everyone, or given rows, with the live version"),
     "feedback": ("feedback", "take what became of predictions: labels, conversions, revenue"),
     "watch": ("watch", "all that watches a live model: drift, accuracy, kpis, explain, bias"),
     "drift": ("drift", "how far requests and answers are from the live version's training data"),

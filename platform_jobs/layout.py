@@ -77,6 +77,21 @@ def explanation_key(model: str, digest: str) -> str:
     return f"{model_prefix(model, digest)}explanation.json"
 
 
+def batch_part_key(model: str, version: int, run: str, chunk: int) -> str:
+    """Artifacts bucket: the predictions of one chunk of a batch run."""
+    return f"batch/{model}/version={version}/run={run}/part-{chunk:05d}.parquet"
+
+
+def batch_manifest_key(model: str, run: str) -> str:
+    """Artifacts bucket: what a batch run came to, written after all its predictions."""
+    return f"batch/{model}/_runs/{run}.json"
+
+
+def batch_aside_prefix(model: str, run: str) -> str:
+    """Artifacts bucket: the rows that a batch run did not score, with the reasons."""
+    return f"batch/{model}/_put_aside/{run}/"
+
+
 def monitoring_key(model: str, job: str, end: datetime.datetime, suffix: str = "json") -> str:
     """Artifacts bucket: what a monitoring job found in the window that ends then; keys sort by time."""
     return f"monitoring/{model}/{job}/{end.astimezone(datetime.UTC):%Y-%m-%dT%H-%M-%SZ}.{suffix}"

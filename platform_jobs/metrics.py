@@ -249,6 +249,31 @@ VARIANT_LATENCY: Final = Metric(
     "VariantLatency", MILLISECONDS, (STACK, MODEL, VARIANT), "Time a variant took to answer", "gateway"
 )
 
+# --- batch: everyone scored at once ---
+BATCH_PREDICTIONS: Final = Metric(
+    "BatchPredictions", COUNT, _OF_MODEL, "Predictions of a run that came to its end", "predict-batch"
+)
+BATCH_PUT_ASIDE: Final = Metric(
+    "BatchRowsPutAside",
+    COUNT,
+    _OF_MODEL,
+    "Rows of a run that could not be scored and wait with their reasons; above 0 is worth a look",
+    "predict-batch",
+)
+BATCH_SECONDS: Final = Metric(
+    "BatchSeconds", SECONDS, _OF_MODEL, "Time that a run worked, over all its attempts", "predict-batch"
+)
+BATCH_FAILURES: Final = Metric(
+    "BatchFailures", COUNT, _OF_MODEL, "Runs that gave up: 0 for one that did not", "predict-batch"
+)
+BATCH_COST_PER_THOUSAND: Final = Metric(
+    "BatchCostPerThousandPredictions",
+    NONE,
+    _OF_MODEL,
+    "US dollars of machine for 1,000 predictions of a run",
+    "predict-batch",
+)
+
 # --- business: outcomes joined to predictions ---
 CONVERSION_RATE: Final = Metric(
     "ConversionRate", NONE, _OF_MODEL, "Share of predictions followed by a `conversion` outcome", "kpis"

@@ -70,13 +70,22 @@ def live_model(clients: Clients, config: ModelSettings) -> LiveModel | None:
     if arn == release.NONE:
         event("monitoring", "nothing-live", WARNING, model=config.model)
         return None
+    return known_version(clients, config.model, arn)
+
+
+def known_version(clients: Clients, model: str, arn: str) -> LiveModel:
+    """A version of a model that was, or is, live.
+
+    Raises:
+        JobError: reason `no-version`, or `unknown-version` if it was not made by `train`.
+    """
     version = registry.describe(clients, arn)
     known = version.properties
     absent = [name for name in ("model_digest", "task", "label", "data_version") if not known.get(name)]
     if absent:
         raise JobError(
             "unknown-version",
-            f"version {version.number} of {config.model} lacks {', '.join(absent)}: it was registered by "
+            f"version {version.number} of {model} lacks {', '.join(absent)}: it was registered by "
             "something else than `train`; train and release one",
         )
     return LiveModel(

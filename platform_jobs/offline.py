@@ -1,8 +1,9 @@
 """The offline feature store: one Parquet object an event date, and a manifest of what each was made from."""
 
 import json
-from collections.abc import Collection, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Collection, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -74,23 +75,41 @@ class OfflineStore:
         """
         import pandas as pd
 
+        frames = list(self.frames(columns, dates=dates))
+        return pd.concat(frames, ignore_index=True) if frames else tables.empty_frame(self.view)
+
+    def frames(
+        self, columns: list[str] | None = None, *, dates: Collection[str] | None = None
+    ) -> "Iterator[pd.DataFrame]":
+        """The history as `read` gives it, an event date at a time: no more than a few are in memory.
+
+        Raises:
+            JobError: reason `no-features` if nothing was materialised.
+        """
         partitions = self.partitions()
         if not partitions:
             raise JobError(
                 "no-features",
                 f"view {self.view.name} has no offline features: run `materialise` for it first",
             )
-        if dates is not None:
-            partitions = {date: item for date, item in partitions.items() if date in dates}
         with ThreadPoolExecutor(THREADS) as pool:
-            bodies = list(pool.map(self.bucket.get, (item.key for item in partitions.values())))
-        frames = []
-        for partition, body in zip(partitions.values(), bodies, strict=True):
-            if body is None:  # its retention is over: the bucket's lifecycle took it
-                event("features", "partition-gone", WARNING, object=self.bucket.uri(partition.key))
-            else:
-                frames.append(tables.from_parquet(body, self.view, columns))
-        return pd.concat(frames, ignore_index=True) if frames else tables.empty_frame(self.view)
+            waiting = deque[tuple[Partition, Future[bytes | None]]]()
+            for date, partition in partitions.items():
+                if dates is None or date in dates:
+                    waiting.append((partition, pool.submit(self.bucket.get, partition.key)))
+                if len(waiting) > THREADS:
+                    yield from self._frame(waiting.popleft(), columns)
+            while waiting:
+                yield from self._frame(waiting.popleft(), columns)
+
+    def _frame(
+        self, fetched: "tuple[Partition, Future[bytes | None]]", columns: list[str] | None
+    ) -> "Iterator[pd.DataFrame]":
+        partition, body = fetched[0], fetched[1].result()
+        if body is None:  # its retention is over: the bucket's lifecycle took it
+            event("features", "partition-gone", WARNING, object=self.bucket.uri(partition.key))
+        else:
+            yield tables.from_parquet(body, self.view, columns)
 
     def version(self) -> str:
         """A hash of the history's content: the data version that lineage names."""

@@ -22,6 +22,8 @@ FORMAT: Final = 1
 """Raised when a field changes its meaning; readers refuse formats that they do not know."""
 LIVE: Final = "live"
 CANARY: Final = "canary"
+BATCH: Final = "batch"
+"""Scored ahead of any question, for everyone at once, by `predict-batch`."""
 SHADOW: Final = "shadow"
 """Asked along for comparison; nobody saw the answer, and no number about callers may count it."""
 _PREFIX: Final = "predictions"
@@ -38,7 +40,7 @@ class Record:
     """When the request arrived, with a time zone."""
     model: str
     variant: str
-    """`live`, `canary`, `shadow`, or the name of an A/B variant."""
+    """`live`, `canary`, `shadow`, `batch`, or the name of an A/B variant."""
     step: str = LIVE_STEP
     """Which step of the degradation ladder answered: one of `metrics.STEPS`."""
     version: str | None = None
@@ -105,10 +107,23 @@ def write(bucket: "Bucket", records: Iterable[Record], name: str) -> list[str]:
         records: in any order.
         name: unique among all that is ever written, such as `<writer's id>-<counter>`.
     """
-    bodies: dict[str, list[bytes]] = {}
+    found: dict[tuple[str, str], list[Record]] = {}
     for record in records:
-        bodies.setdefault(hour_prefix(record.model, record.at), []).append(record.to_line())
-    keys = {place: f"{place}{name}.jsonl" for place in sorted(bodies)}
-    for place, key in keys.items():
-        bucket.put(key, b"".join(bodies[place]), content_type=_CONTENT_TYPE)
-    return list(keys.values())
+        found.setdefault((hour_prefix(record.model, record.at), record.model), []).append(record)
+    return [_put(bucket, place, name, found[place, model]) for place, model in sorted(found)]
+
+
+def write_hour(
+    bucket: "Bucket", model: str, at: datetime.datetime, records: Iterable[Record], name: str
+) -> str:
+    """Writes a model's records of one hour, the one of `at`, as one object, also if there are none.
+
+    Written again under its name the object is replaced: what was in it counts once, or no longer.
+    """
+    return _put(bucket, hour_prefix(model, at), name, records)
+
+
+def _put(bucket: "Bucket", place: str, name: str, records: Iterable[Record]) -> str:
+    key = f"{place}{name}.jsonl"
+    bucket.put(key, b"".join(record.to_line() for record in records), content_type=_CONTENT_TYPE)
+    return key

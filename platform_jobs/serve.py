@@ -20,7 +20,7 @@ from typing import Annotated, Any, Final
 
 import numpy as np
 
-from platform_jobs import artifact, settings
+from platform_jobs import answering, artifact, settings
 from platform_jobs.artifact import LoadedModel
 from platform_jobs.encoding import Feature, ProblemsError, encode_instances
 from platform_jobs.errors import Interrupted, JobError, SettingsError
@@ -87,7 +87,7 @@ class Predictor:
 
     def __init__(self, model: LoadedModel) -> None:
         self._model = model
-        self._classes = [str(value) for value in model.classes]
+        self._classes = answering.class_names(model)
         self._warm()
 
     def _warm(self) -> None:
@@ -124,18 +124,18 @@ class Predictor:
         }
 
     def _predict(self, inputs: Any) -> list[dict[str, Any]]:
-        model = self._model
-        if model.task == "regression":
-            return [{"prediction": value} for value in model.estimator.predict(inputs).tolist()]
-        probabilities = model.estimator.predict_proba(inputs)
-        chosen = probabilities.argmax(axis=1).tolist()
+        found = answering.answer(self._model, inputs)
+        if found.probabilities is None:
+            return [{"prediction": value} for value in found.predictions]
         return [
             {
-                "prediction": model.classes[place],
-                "probability": row[place],
+                "prediction": prediction,
+                "probability": sure,
                 "probabilities": dict(zip(self._classes, row, strict=True)),
             }
-            for place, row in zip(chosen, probabilities.tolist(), strict=True)
+            for prediction, sure, row in zip(
+                found.predictions, found.confidences, found.probabilities.tolist(), strict=True
+            )
         ]
 
 

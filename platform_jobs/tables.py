@@ -1,13 +1,14 @@
 """Tables of a view: Arrow schema, frames and Parquet bytes that come out the same every time."""
 
 import io
+from collections.abc import Sequence
 from typing import Any, Final
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from platform_jobs.views import View
+from platform_jobs.views import Field, View
 
 FRAME_TYPES: Final = {
     "string": "str",
@@ -30,13 +31,23 @@ ROW_NUMBER: Final = "_row"
 
 def arrow_schema(view: View, *, row_number: bool = False) -> pa.Schema:
     """The view's columns as Arrow types, in declared order."""
-    fields = [pa.field(column.name, _ARROW_TYPES[column.type]) for column in view.columns]
+    fields = list(schema_of(view.columns))
     return pa.schema([*fields, pa.field(ROW_NUMBER, pa.int64())] if row_number else fields)
+
+
+def schema_of(columns: Sequence[Field]) -> pa.Schema:
+    """Columns as Arrow types, in their order."""
+    return pa.schema([pa.field(column.name, _ARROW_TYPES[column.type]) for column in columns])
 
 
 def to_parquet(frame: pd.DataFrame, schema: pa.Schema) -> bytes:
     """The frame as Parquet; equal rows give equal bytes."""
-    table = pa.Table.from_pandas(frame, schema=schema, preserve_index=False).replace_schema_metadata(None)
+    table = pa.Table.from_pandas(frame, schema=schema, preserve_index=False)
+    return parquet_bytes(table.replace_schema_metadata(None))
+
+
+def parquet_bytes(table: pa.Table) -> bytes:
+    """The table as Parquet; equal rows give equal bytes."""
     sink = io.BytesIO()
     pq.write_table(table, sink, compression="zstd")
     return sink.getvalue()
@@ -52,15 +63,21 @@ def from_parquet(body: bytes, view: View, columns: list[str] | None = None) -> p
     file = pq.ParquetFile(io.BytesIO(body))
     present = set(file.schema_arrow.names)
     names = [name for name in [*(column.name for column in wanted), *extra] if name in present]
+    frame = typed_frame(file.read(columns=names), wanted)
+    return frame[[*(column.name for column in wanted), *extra]]
+
+
+def typed_frame(table: pa.Table, columns: Sequence[Field]) -> pd.DataFrame:
+    """An Arrow table as a frame in which these columns have the types that they declare; others stay."""
     # Straight into nullable integers: by way of floats, long ones would be rounded.
-    frame: pd.DataFrame = file.read(columns=names).to_pandas(types_mapper=_MAPPED.get)
-    for column in wanted:
+    frame: pd.DataFrame = table.to_pandas(types_mapper=_MAPPED.get)
+    for column in columns:
         kind: Any = FRAME_TYPES[column.type]
         if column.name in frame:
             frame[column.name] = frame[column.name].astype(kind)
         else:
             frame[column.name] = pd.Series([None] * len(frame), dtype=kind)
-    return frame[[*(column.name for column in wanted), *extra]]
+    return frame
 
 
 def empty_frame(view: View) -> pd.DataFrame:

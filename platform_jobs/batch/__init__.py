@@ -1,0 +1,1 @@
+"""Batch inference: everyone scored at once, a chunk at a time, each exactly once."""
