@@ -1,38 +1,34 @@
 """BatchTrainingPool: machines for jobs that are there while a job runs, spot first."""
 
-from typing import Any, Final, NotRequired, TypedDict
+from typing import Final, NotRequired, TypedDict
 
 import pulumi
 import pulumi_aws as aws
 
-from components import batch_job, iam, naming, user_data
+from components import batch_job, naming
 from components.batch_job import JobSpec
+from components.batch_queue import (
+    CPU_INSTANCE_TYPES,
+    DEFAULT_MAX_VCPUS,
+    DEFAULT_SCRATCH_GIB,
+    BatchQueue,
+    PoolNetwork,
+    QueueSpec,
+    batch_queue,
+    check_machines,
+)
+from components.checkpoints import (
+    DEFAULT_CHECKPOINT_MINUTES,
+    DEFAULT_GRACE_SECONDS,
+    checkpoint_policy,
+    spot_contract,
+)
 from components.checks import NAME, NAME_REMEDY, Problems
 from components.context import by_name, current_cloud, declared_outputs
 from components.encryption import data_key
 from components.logs import RETENTION_DAYS, log_group
-from components.network import Network
 
-CPU_INSTANCE_TYPES: Final = ("m6a.xlarge", "m6i.xlarge", "m7i.xlarge")
-"""Types of one size from several families, so that spot has somewhere to go."""
-
-DEFAULT_MAX_VCPUS: Final = 32
-DEFAULT_CHECKPOINT_MINUTES: Final = 15
-DEFAULT_GRACE_SECONDS: Final = 110
-"""AWS reclaims a spot host two minutes after it says so."""
 DEFAULT_LOG_DAYS: Final = 30
-DEFAULT_SCRATCH_GIB: Final = 100
-SPOT_MINIMUM_TYPES: Final = 3
-_CAPACITY: Final = {"spot": "SPOT", "on-demand": "EC2"}
-
-
-class PoolNetwork(TypedDict):
-    """A network that is there already."""
-
-    vpc_id: pulumi.Input[str]
-    """Id of the VPC."""
-    subnet_ids: pulumi.Input[list[str]]
-    """Ids of private subnets that reach ECR, ECS, CloudWatch Logs and S3."""
 
 
 class PoolJob(TypedDict):
@@ -127,8 +123,10 @@ class BatchTrainingPool(pulumi.ComponentResource):
         self._options = pulumi.ResourceOptions(parent=self)
         self._cloud = current_cloud(self)
         self._key = data_key(self, name, args, self._cloud, purpose="Logs")
-        vpc_id, self.subnet_ids = self._network()
-        self.security_group_id = self._security_group(vpc_id)
+        queue = self._queue()
+        self.queue_arn = queue.arn
+        self.subnet_ids = queue.subnet_ids
+        self.security_group_id = queue.security_group_id
         self.log_group = log_group(
             self,
             f"{name}-logs",
@@ -137,159 +135,31 @@ class BatchTrainingPool(pulumi.ComponentResource):
             retention_days=int(args.get("log_retention_days", DEFAULT_LOG_DAYS)),
             tags=self._tags,
         ).name
-        self.queue_arn = self._queue()
         jobs = {job["name"]: self._job(job) for job in args["jobs"]}
         self.job_definition_arns = by_name({job: arns[0] for job, arns in jobs.items()})
         self.job_role_arns = by_name({job: arns[1] for job, arns in jobs.items()})
         self.register_outputs(declared_outputs(self))
 
-    def _network(self) -> tuple[pulumi.Output[str], pulumi.Output[list[str]]]:
-        if "network" in self._args:
-            given = self._args["network"]
-            return pulumi.Output.from_input(given["vpc_id"]), pulumi.Output.from_input(given["subnet_ids"])
-        network = Network(
-            f"{self._name}-network", {"kms_key_arn": self._key, "tags": self._tags}, self._options
-        )
-        return network.vpc_id, network.subnet_ids
-
-    def _security_group(self, vpc_id: pulumi.Output[str]) -> pulumi.Output[str]:
-        group = aws.ec2.SecurityGroup(
-            f"{self._name}-machines",
-            description=f"Machines of {self._name}: HTTPS out, nothing in",
-            vpc_id=vpc_id,
-            tags={**self._tags, "Name": f"{self._name}-machines"},
-            opts=self._options,
-        )
-        anywhere: dict[str, Any] = {"ipv4": {"cidr_ipv4": "0.0.0.0/0"}, "ipv6": {"cidr_ipv6": "::/0"}}
-        for family, block in anywhere.items():
-            aws.vpc.SecurityGroupEgressRule(
-                f"{self._name}-https-{family}",
-                security_group_id=group.id,
-                description="HTTPS to AWS and package indexes",
-                ip_protocol="tcp",
-                from_port=443,
-                to_port=443,
-                tags=self._tags,
-                opts=self._options,
-                **block,
-            )
-        return group.id
-
-    def _instance_profile(self) -> aws.iam.InstanceProfile:
-        role = aws.iam.Role(
-            f"{self._name}-machine-role",
-            description=f"What the machines of {self._name} may do: run containers, write their logs",
-            assume_role_policy=iam.instance_trust(),
-            tags=self._tags,
-            opts=self._options,
-        )
-        repositories = self._args.get("repository_arns", [self._cloud.arn("ecr", "repository/*")])
-        policy = aws.iam.RolePolicy(
-            f"{self._name}-machine-policy",
-            role=role.id,
-            policy=pulumi.Output.all(
-                clusters=self._cloud.arn("ecs", "cluster/*"),
-                instances=self._cloud.arn("ecs", "container-instance/*"),
-                tasks=self._cloud.arn("ecs", "task/*"),
-                repositories=repositories,
-                logs=self._cloud.arn("logs", "log-group:/stagecraft/*"),
-            ).apply(lambda known: machine_policy(**known)),
-            opts=self._options,
-        )
-        return aws.iam.InstanceProfile(
-            f"{self._name}-machines",
-            role=role.name,
-            tags=self._tags,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[policy]),
-        )
-
-    def _launch_template(self) -> aws.ec2.LaunchTemplate:
-        grace = int(self._args.get("grace_seconds", DEFAULT_GRACE_SECONDS))
-        return aws.ec2.LaunchTemplate(
-            f"{self._name}-machines",
-            description=f"Machines of {self._name}",
-            update_default_version=True,
-            user_data=user_data.encoded(user_data.spot_contract(grace)),
-            metadata_options=aws.ec2.LaunchTemplateMetadataOptionsArgs(
-                http_endpoint="enabled",
-                http_protocol_ipv6="enabled",
-                http_put_response_hop_limit=1,
-                http_tokens="required",
+    def _queue(self) -> BatchQueue:
+        args, most = self._args, int(self._args.get("max_vcpus", DEFAULT_MAX_VCPUS))
+        return batch_queue(
+            self,
+            self._name,
+            QueueSpec(
+                instance_types=args.get("instance_types", list(CPU_INSTANCE_TYPES)),
+                spot=args.get("spot", True),
+                max_vcpus=most,
+                fallback_vcpus=int(args.get("fallback_vcpus", most)),
+                grace_seconds=int(args.get("grace_seconds", DEFAULT_GRACE_SECONDS)),
+                scratch_gib=int(args.get("scratch_gib", DEFAULT_SCRATCH_GIB)),
+                gpus=any(int(job.get("gpus", 0)) for job in args["jobs"]),
+                network=args.get("network"),
+                repository_arns=args.get("repository_arns"),
             ),
-            block_device_mappings=[
-                aws.ec2.LaunchTemplateBlockDeviceMappingArgs(
-                    device_name="/dev/xvda",
-                    ebs=aws.ec2.LaunchTemplateBlockDeviceMappingEbsArgs(
-                        delete_on_termination="true",
-                        encrypted="true",
-                        volume_size=int(self._args.get("scratch_gib", DEFAULT_SCRATCH_GIB)),
-                        volume_type="gp3",
-                    ),
-                )
-            ],
-            tag_specifications=[
-                aws.ec2.LaunchTemplateTagSpecificationArgs(resource_type=kind, tags=self._tags)
-                for kind in ("instance", "volume")
-            ],
+            cloud=self._cloud,
+            kms_key_arn=self._key,
             tags=self._tags,
-            opts=self._options,
         )
-
-    def _queue(self) -> pulumi.Output[str]:
-        profile = self._instance_profile()
-        template = self._launch_template()
-        kinds = ["spot", "on-demand"] if self._args.get("spot", True) else ["on-demand"]
-        environments = [self._compute_environment(kind, profile, template) for kind in kinds]
-        return aws.batch.JobQueue(
-            f"{self._name}-queue",
-            priority=1,
-            state="ENABLED",
-            compute_environment_orders=[
-                aws.batch.JobQueueComputeEnvironmentOrderArgs(
-                    order=order, compute_environment=environment.arn
-                )
-                for order, environment in enumerate(environments, start=1)
-            ],
-            tags=self._tags,
-            opts=self._options,
-        ).arn
-
-    def _compute_environment(
-        self, kind: str, profile: aws.iam.InstanceProfile, template: aws.ec2.LaunchTemplate
-    ) -> aws.batch.ComputeEnvironment:
-        gpu = any(int(job.get("gpus", 0)) for job in self._args["jobs"])
-        spot = kind == "spot"
-        return aws.batch.ComputeEnvironment(
-            f"{self._name}-{kind}",
-            type="MANAGED",
-            state="ENABLED",
-            compute_resources=aws.batch.ComputeEnvironmentComputeResourcesArgs(
-                type=_CAPACITY[kind],
-                allocation_strategy="SPOT_PRICE_CAPACITY_OPTIMIZED" if spot else "BEST_FIT_PROGRESSIVE",
-                min_vcpus=0,
-                max_vcpus=self._most(kind),
-                instance_role=profile.arn,
-                instance_types=list(self._args.get("instance_types", CPU_INSTANCE_TYPES)),
-                ec2_configurations=[
-                    aws.batch.ComputeEnvironmentComputeResourcesEc2ConfigurationArgs(
-                        image_type="ECS_AL2023_NVIDIA" if gpu else "ECS_AL2023"
-                    )
-                ],
-                launch_template=aws.batch.ComputeEnvironmentComputeResourcesLaunchTemplateArgs(
-                    launch_template_id=template.id, version=template.latest_version.apply(str)
-                ),
-                security_group_ids=[self.security_group_id],
-                subnets=self.subnet_ids,
-                tags=self._tags,
-            ),
-            tags=self._tags,
-            opts=self._options,
-        )
-
-    def _most(self, kind: str) -> int:
-        most = int(self._args.get("max_vcpus", DEFAULT_MAX_VCPUS))
-        fallback = kind == "on-demand" and self._args.get("spot", True)
-        return int(self._args.get("fallback_vcpus", most)) if fallback else most
 
     def _job(self, job: PoolJob) -> tuple[pulumi.Output[str], pulumi.Output[str]]:
         return batch_job.batch_job(
@@ -330,52 +200,13 @@ class BatchTrainingPool(pulumi.ComponentResource):
         )
         return {
             "AWS_USE_DUALSTACK_ENDPOINT": "true",
-            "STAGECRAFT_CHECKPOINT_MINUTES": str(int(minutes)),
-            "STAGECRAFT_CHECKPOINT_URI": pulumi.Output.concat(self._args["checkpoint_uri"], job["name"], "/"),
-            "STAGECRAFT_GRACE_SECONDS": str(int(self._args.get("grace_seconds", DEFAULT_GRACE_SECONDS))),
+            **spot_contract(
+                self._args["checkpoint_uri"],
+                job["name"],
+                minutes=int(minutes),
+                grace_seconds=int(self._args.get("grace_seconds", DEFAULT_GRACE_SECONDS)),
+            ),
         }
-
-
-def checkpoint_policy(*, partition: str, uri: str, job: str, key: str) -> str:
-    """A job reads, writes and clears its own checkpoints."""
-    bucket, _, prefix = uri.removeprefix("s3://").partition("/")
-    own = [f"{prefix}{job}/"]
-    return iam.document(
-        *iam.bucket_access(f"arn:{partition}:s3:::{bucket}", read=own, write=own, delete=own),
-        iam.key_access(key),
-    )
-
-
-def machine_policy(*, clusters: str, instances: str, tasks: str, repositories: list[str], logs: str) -> str:
-    """What the container agent on a machine needs, and no more."""
-    return iam.document(
-        # Neither takes a resource.
-        iam.allow(["ecr:GetAuthorizationToken", "ecs:DiscoverPollEndpoint"], ["*"]),
-        iam.allow(
-            [
-                "ecs:DeregisterContainerInstance",
-                "ecs:RegisterContainerInstance",
-                "ecs:SubmitAttachmentStateChanges",
-                "ecs:SubmitContainerStateChange",
-                "ecs:SubmitTaskStateChange",
-            ],
-            [clusters],
-        ),
-        iam.allow(
-            [
-                "ecs:Poll",
-                "ecs:StartTelemetrySession",
-                "ecs:TagResource",
-                "ecs:UpdateContainerInstancesState",
-            ],
-            [instances, tasks],
-        ),
-        iam.allow(
-            ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
-            repositories,
-        ),
-        iam.allow(["logs:CreateLogStream", "logs:PutLogEvents"], [f"{logs}:*"]),
-    )
 
 
 def _check(name: str, args: BatchTrainingPoolArgs) -> None:
@@ -393,9 +224,7 @@ def _check(name: str, args: BatchTrainingPoolArgs) -> None:
         if isinstance(uri, str) and not (uri.startswith("s3://") and uri.endswith("/")):
             problems.add("checkpointUri", uri, "must be an s3:// prefix that ends in '/'")
         types = args.get("instance_types", list(CPU_INSTANCE_TYPES))
-        if args.get("spot", True) and len(types) < SPOT_MINIMUM_TYPES:
-            problems.add("instanceTypes", types, "spot needs at least three types, or it has nowhere to go")
-        problems.distinct("instanceTypes", types)
+        check_machines(problems, "instanceTypes", types, spot=args.get("spot", True))
         _check_jobs(problems, args["jobs"])
     problems.raise_if_any()
 

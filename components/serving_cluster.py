@@ -11,7 +11,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components import iam, kubernetes_objects, serving_objects
-from components.batch_training_pool import DEFAULT_SCRATCH_GIB
+from components.batch_queue import DEFAULT_SCRATCH_GIB
 from components.charts import KEDA
 from components.checks import NAME, NAME_REMEDY, Problems
 from components.context import by_name, current_cloud, declared_outputs

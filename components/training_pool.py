@@ -8,12 +8,12 @@ import pulumi
 import pulumi_aws as aws
 
 from components import iam, kubernetes_objects, pool_objects
-from components.batch_training_pool import (
+from components.batch_queue import DEFAULT_SCRATCH_GIB, SPOT_MINIMUM_TYPES
+from components.checkpoints import (
     DEFAULT_CHECKPOINT_MINUTES,
     DEFAULT_GRACE_SECONDS,
-    DEFAULT_SCRATCH_GIB,
-    SPOT_MINIMUM_TYPES,
     checkpoint_policy,
+    spot_contract,
 )
 from components.checks import NAME, NAME_REMEDY, Problems
 from components.context import by_name, current_cloud, declared_outputs
@@ -362,15 +362,14 @@ class TrainingPool(pulumi.ComponentResource):
     def _contract_of(self, queue: PoolQueue) -> dict[str, pulumi.Input[str]]:
         if "contract" not in self._args:
             return {}
-        contract = self._args["contract"]
-        minutes = queue.get(
-            "checkpoint_minutes", contract.get("checkpoint_minutes", DEFAULT_CHECKPOINT_MINUTES)
+        told = self._args["contract"]
+        minutes = queue.get("checkpoint_minutes", told.get("checkpoint_minutes", DEFAULT_CHECKPOINT_MINUTES))
+        return spot_contract(
+            told["checkpoint_uri"],
+            queue["name"],
+            minutes=int(minutes),
+            grace_seconds=int(told.get("grace_seconds", DEFAULT_GRACE_SECONDS)),
         )
-        return {
-            "STAGECRAFT_CHECKPOINT_MINUTES": str(int(minutes)),
-            "STAGECRAFT_CHECKPOINT_URI": pulumi.Output.concat(contract["checkpoint_uri"], queue["name"], "/"),
-            "STAGECRAFT_GRACE_SECONDS": str(int(contract.get("grace_seconds", DEFAULT_GRACE_SECONDS))),
-        }
 
     def _fallback_alarm(self) -> None:
         if "fallback_alarm" not in self._args or "spot" not in self._args:
