@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pulumi
 
+    from components.batch_inference import BatchInference, BatchInferenceArgs
     from components.batch_training_pool import BatchTrainingPool, BatchTrainingPoolArgs
     from components.cluster import Cluster, ClusterArgs
     from components.cost_guard import CostGuard, CostGuardArgs
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COMPONENTS",
+    "BatchInference",
+    "BatchInferenceArgs",
     "BatchTrainingPool",
     "BatchTrainingPoolArgs",
     "Cluster",

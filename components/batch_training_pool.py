@@ -21,7 +21,7 @@ from components.checkpoints import (
     DEFAULT_CHECKPOINT_MINUTES,
     DEFAULT_GRACE_SECONDS,
     checkpoint_policy,
-    spot_contract,
+    contract_variables,
 )
 from components.checks import NAME, NAME_REMEDY, Problems
 from components.context import by_name, current_cloud, declared_outputs
@@ -200,7 +200,7 @@ class BatchTrainingPool(pulumi.ComponentResource):
         )
         return {
             "AWS_USE_DUALSTACK_ENDPOINT": "true",
-            **spot_contract(
+            **contract_variables(
                 self._args["checkpoint_uri"],
                 job["name"],
                 minutes=int(minutes),

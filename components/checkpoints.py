@@ -11,7 +11,7 @@ DEFAULT_GRACE_SECONDS: Final = 110
 """AWS reclaims a spot host two minutes after it says so."""
 
 
-def spot_contract(
+def contract_variables(
     checkpoint_uri: pulumi.Input[str], job: str, *, minutes: int, grace_seconds: int
 ) -> dict[str, pulumi.Input[str]]:
     """What a job is told of it; each has a prefix of its own under the one that all share."""

@@ -1,26 +1,25 @@
 """The jobs that watch live models and their data: definitions, rights and schedules."""
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NotRequired, TypedDict
+from typing import Final, NotRequired, TypedDict
 
 import pulumi
 import pulumi_aws as aws
 
-from components import batch_job, iam, naming
+from components import batch_job, iam, job_schedules, naming
 from components.batch_job import JobSpec
 from components.checks import Problems
 from components.context import Cloud, Tags
+from components.job_schedules import ScheduledJob
 from components.logs import log_group
+from components.money import dollars
 from components.watch.declaration import WatchedModel, WatchedView
 from components.watch.metrics import PLATFORM
 
 DEFAULT_HOURS: Final = 24
 LOG_DAYS: Final = 30
-_SUBMIT: Final = "arn:{0}:scheduler:::aws-sdk:batch:submitJob"
-_REVISION: Final = re.compile(r":\d+$")
 VIEWS_JOB: Final = "silent-failures"
 
 
@@ -98,14 +97,9 @@ def model_environment(model: WatchedModel) -> dict[str, str]:
         told["STAGECRAFT_MODEL_GROUP_BY"] = model["bias"]["attribute"]
     if "serving_cost" in model:
         cost = model["serving_cost"]
-        told["STAGECRAFT_SERVING_HOURLY_COST_USD"] = _dollars(cost["hourly_usd"])
-        told["STAGECRAFT_SERVING_REQUEST_COST_USD"] = _dollars(cost.get("request_usd", 0))
+        told["STAGECRAFT_SERVING_HOURLY_COST_USD"] = dollars(cost["hourly_usd"])
+        told["STAGECRAFT_SERVING_REQUEST_COST_USD"] = dollars(cost.get("request_usd", 0))
     return told
-
-
-def _dollars(amount: float) -> str:
-    """To a millionth of a millionth, without an exponent: `0.0000041`."""
-    return f"{amount:.12f}".rstrip("0").rstrip(".")
 
 
 def model_rights_document(*, bucket: str, key: str, model: str) -> str:
@@ -223,31 +217,14 @@ class _Maker:
 
     def scheduler_role(self, definitions: Mapping[str, pulumi.Output[str]]) -> pulumi.Output[str]:
         """The role that submits these jobs to their queue, and nothing else."""
-        role = aws.iam.Role(
+        return job_schedules.submitter(
+            self.parent,
             f"{self.name}-schedules",
-            description=f"Submits the jobs of {self.name}",
-            assume_role_policy=self.cloud.account.apply(
-                lambda account: iam.service_trust("scheduler.amazonaws.com", account)
-            ),
+            definition_arns=list(definitions.values()),
+            queue_arn=self.jobs["queue_arn"],
+            cloud=self.cloud,
             tags=self.tags,
-            opts=self.options,
         )
-        aws.iam.RolePolicy(
-            f"{self.name}-schedules-policy",
-            role=role.id,
-            policy=pulumi.Output.all(
-                definitions=list(definitions.values()), queue=self.jobs["queue_arn"]
-            ).apply(
-                lambda known: iam.document(
-                    iam.allow(
-                        ["batch:SubmitJob"],
-                        [*(any_revision(arn) for arn in known["definitions"]), known["queue"]],
-                    )
-                )
-            ),
-            opts=self.options,
-        )
-        return role.arn
 
     def schedule(
         self,
@@ -257,35 +234,18 @@ class _Maker:
         role_arn: pulumi.Output[str],
     ) -> None:
         """When a job runs, and with what beside its definition."""
-        more: dict[str, Any] = {}
-        if environment:
-            told = [{"Name": key, "Value": value} for key, value in sorted(environment.items())]
-            more["ContainerOverrides"] = {"Environment": told}
-        aws.scheduler.Schedule(
+        job_schedules.schedule(
+            self.parent,
             f"{self.name}-{run}",
-            description=f"Runs {run} every {self.hours} h",
-            schedule_expression=f"rate({self.hours} hour{'s' if self.hours > 1 else ''})",
-            # Nobody waits for it: AWS may spread it over a quarter of an hour.
-            flexible_time_window=aws.scheduler.ScheduleFlexibleTimeWindowArgs(
-                mode="FLEXIBLE", maximum_window_in_minutes=15
+            ScheduledJob(
+                name=run,
+                description=f"Runs {run} every {self.hours} h",
+                expression=f"rate({self.hours} hour{'s' if self.hours > 1 else ''})",
+                definition_arn=definition,
+                queue_arn=self.jobs["queue_arn"],
+                environment=environment,
             ),
+            role_arn=role_arn,
+            cloud=self.cloud,
             kms_key_arn=self.key,
-            target=aws.scheduler.ScheduleTargetArgs(
-                arn=self.cloud.partition.apply(_SUBMIT.format),
-                role_arn=role_arn,
-                input=pulumi.Output.json_dumps(
-                    {
-                        "JobName": run,
-                        "JobDefinition": definition,
-                        "JobQueue": self.jobs["queue_arn"],
-                        **more,
-                    }
-                ),
-            ),
-            opts=self.options,
         )
-
-
-def any_revision(definition_arn: str) -> str:
-    """A definition's ARN for all its revisions: a deployment makes a new one, the role stays."""
-    return f"{_REVISION.sub('', definition_arn)}:*"

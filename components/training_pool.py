@@ -13,7 +13,7 @@ from components.checkpoints import (
     DEFAULT_CHECKPOINT_MINUTES,
     DEFAULT_GRACE_SECONDS,
     checkpoint_policy,
-    spot_contract,
+    contract_variables,
 )
 from components.checks import NAME, NAME_REMEDY, Problems
 from components.context import by_name, current_cloud, declared_outputs
@@ -364,7 +364,7 @@ class TrainingPool(pulumi.ComponentResource):
             return {}
         told = self._args["contract"]
         minutes = queue.get("checkpoint_minutes", told.get("checkpoint_minutes", DEFAULT_CHECKPOINT_MINUTES))
-        return spot_contract(
+        return contract_variables(
             told["checkpoint_uri"],
             queue["name"],
             minutes=int(minutes),

@@ -178,6 +178,12 @@ class PoolPlan:
         """As `stagecraft cost` expects: the usual share of what is bought first; the fall-back rests."""
         return self.purchases[0].likely_hourly * HOURS_PER_MONTH * Usage().pool_share
 
+    def hourly_of(self, vcpus: int, memory_mib: int) -> Decimal:
+        """What a job of this size likely costs an hour: its part of the machines that are bought first."""
+        first = self.purchases[0]
+        part = max(Decimal(vcpus) / first.vcpus, Decimal(memory_mib) / first.memory_mib)
+        return part * first.likely_hourly
+
     def shares(self, weights: Mapping[str, Decimal]) -> dict[str, Share]:
         """The pool divided among those who share it, by weight; the shares add up to the whole exactly.
 

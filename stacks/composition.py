@@ -6,6 +6,7 @@ A part is a module of `stacks.parts`: a function that registers it, and one that
 import pulumi_aws as aws
 
 from stacks.parts.base import base_of, base_outputs
+from stacks.parts.batch import batch_inference, batch_outputs
 from stacks.parts.compute import compute, compute_outputs
 from stacks.parts.costs import cost_guard, cost_outputs
 from stacks.parts.delivery import delivery_outputs, delivery_roles
@@ -37,6 +38,7 @@ def deploy(settings: Settings, stack: str) -> Outputs:
     standby = standby_endpoints(plan, base, by_sagemaker, watch)
     declared = declarations(plan, models, standby, live)
     front = gateway(plan, base, declared)
+    batches = batch_inference(plan, base, pools, watch, released.live)
     events = event_stream(plan, base)
     loops = model_loops(plan, base, pools, models, watch)
     cluster = compute(plan, base, network, watch)
@@ -58,6 +60,7 @@ def deploy(settings: Settings, stack: str) -> Outputs:
         gpu_outputs(gpus),
         monitoring_outputs(plan, pools, watch),
         gateway_outputs(plan, standby, declared, front),
+        batch_outputs(batches),
         event_outputs(events),
         loop_outputs(loops),
         cost_outputs(costs),

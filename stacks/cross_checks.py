@@ -9,13 +9,13 @@ from pricing.accelerators import ACCELERATORS, NVIDIA
 from pricing.needs import NeedError, plan_pool
 from pricing.usage import Usage, UsageError
 from stacks import stages
-from stacks.pools import DEFAULT_MAX_VCPUS, DeclaredPool, declared_pools
+from stacks.pools import DEFAULT_MAX_VCPUS, SHARED, DeclaredPool, declared_pools
 from stacks.problems import Problem, did_you_mean
 from stacks.schedules import schedule_problem
 from stacks.tasks import MEASURES, Task, task_of
 
 if TYPE_CHECKING:
-    from stacks.settings import FeatureField, FeatureView, Model, PoolSettings, Serving
+    from stacks.settings import Batch, FeatureField, FeatureView, Model, PoolSettings, Serving
 
 LADDER: Final = ("previous", "last-good", "default-answer")
 """What may answer in the live version's stead, from the better answer down."""
@@ -107,6 +107,8 @@ def _model(path: str, model: "Model", views: "list[FeatureView] | None") -> Iter
     training = model.training
     if training.schedule is not None and (wrong := schedule_problem(training.schedule)):
         yield Problem(f"{path}.training.schedule", training.schedule, wrong)
+    if model.batch is not None:
+        yield from _batch(f"{path}.batch", model.batch, model.serving)
     serving = model.serving
     if serving.max_replicas is not None and serving.max_replicas < serving.min_replicas:
         yield Problem(
@@ -126,6 +128,15 @@ def _model(path: str, model: "Model", views: "list[FeatureView] | None") -> Iter
         yield Problem(
             f"{path}.monitor.accuracy.floor", accuracy.floor, f"must be from 0 to 1 for {accuracy.metric}"
         )
+
+
+def _batch(path: str, batch: "Batch", serving: "Serving") -> Iterator[Problem]:
+    if serving.pods_or_default.runtime == "gpu":
+        yield Problem(path, None, "is for models that `train` makes: leave it out where pods run vLLM")
+    if batch.schedule is not None and (wrong := schedule_problem(batch.schedule)):
+        yield Problem(f"{path}.schedule", batch.schedule, wrong)
+    if batch.entities is not None and batch.rows is not None:
+        yield Problem(f"{path}.rows", batch.rows, "goes without entities: rows say who they are about")
 
 
 def _features(path: str, model: "Model", views: "list[FeatureView]") -> Iterator[Problem]:
@@ -307,6 +318,12 @@ def _room(namespace: str, parts: Mapping[str, Any], models: "Mapping[int, Model]
                 asked,
                 f"must be at most the stack's maxVcpus ({most})",
             )
+        if model.batch is not None and model.batch.vcpus > most:
+            yield Problem(
+                f"{namespace}:models[{index}].batch.vcpus",
+                model.batch.vcpus,
+                f"must be at most the stack's maxVcpus ({most})",
+            )
 
 
 def _pools(
@@ -334,7 +351,7 @@ def _pools(
         yield _no_accelerator(path, models[index].training.accelerator)
     told: set[str] = set()
     for pool in declared_pools(known, limits.values(), parts.get("max_vcpus", DEFAULT_MAX_VCPUS)):
-        for problem in _sizing(namespace, pool, limits, region):
+        for problem in _sizing(namespace, pool, limits, region, models):
             if str(problem) not in told:
                 told.add(str(problem))
                 yield problem
@@ -364,7 +381,11 @@ _OF_POOL: Final = {
 
 
 def _sizing(
-    namespace: str, pool: DeclaredPool, limits: "Mapping[int, PoolSettings]", region: str
+    namespace: str,
+    pool: DeclaredPool,
+    limits: "Mapping[int, PoolSettings]",
+    region: str,
+    models: "Mapping[int, Model]",
 ) -> Iterator[Problem]:
     """What is wrong with a pool's need, at the settings that say it."""
     try:
@@ -384,7 +405,22 @@ def _sizing(
             else:
                 path = f"{training}.{_OF_TRAINING.get(found.path, 'accelerator')}"
             value = float(found.value) if isinstance(found.value, Decimal) else found.value
+            if path.startswith(training) and (large := _large_batch(pool, models)) is not None:
+                path, value = f"{namespace}:{large[0]}", large[1]
             yield Problem(path, value, _as_set(found.remedy))
+
+
+def _large_batch(pool: DeclaredPool, models: "Mapping[int, Model]") -> tuple[str, int] | None:
+    """Where batch runs ask for the most that the shared pool must have, and for how much."""
+    if pool.name != SHARED:
+        return None
+    for index, model in sorted(models.items()):
+        stated = model.batch.model_fields_set if model.batch is not None else ()
+        for name in ("memory_mib", "vcpus"):
+            asked = getattr(model.batch, name, None)
+            if name in stated and asked is not None and asked == getattr(pool.need, name):
+                return f"models[{index}].batch.{_OF_TRAINING[name]}", asked
+    return None
 
 
 def _as_set(remedy: str) -> str:

@@ -9,7 +9,7 @@ from pricing.accelerators import NONE
 from pricing.needs import Checkpoints, Need, PoolPlan, Share, plan_pool
 
 if TYPE_CHECKING:
-    from stacks.settings import Model, PoolSettings, Settings
+    from stacks.settings import Batch, Model, PoolSettings, Settings
 
 DEFAULT_MAX_VCPUS: Final = 16
 """What a pool may grow to, where a stack does not say."""
@@ -38,8 +38,14 @@ def declared_pools(
     for index, model in sorted(models.items()):
         members.setdefault(pool_name(model), []).append(index)
     limits = {item.accelerator: item for item in pools}
+    # Batch runs share the CPU pool, whatever their models train on.
+    batches = {SHARED: [model.batch for _, model in sorted(models.items()) if model.batch is not None]}
     return [
-        DeclaredPool(name, tuple(places), _need([models[place] for place in places], limits, max_vcpus))
+        DeclaredPool(
+            name,
+            tuple(places),
+            _need([models[place] for place in places], batches.get(name, []), limits, max_vcpus),
+        )
         for name, places in members.items()
     ]
 
@@ -52,9 +58,16 @@ def pool_name(model: "Model") -> str:
     return SHARED if training.accelerator == NONE else f"{SHARED}-{training.accelerator}"
 
 
-def _need(models: Sequence["Model"], limits: Mapping[str, "PoolSettings"], max_vcpus: int) -> Need:
+def _need(
+    models: Sequence["Model"],
+    batches: Sequence["Batch"],
+    limits: Mapping[str, "PoolSettings"],
+    max_vcpus: int,
+) -> Need:
     """What the largest job of the pool needs, within the stack's limits."""
     training = [model.training for model in models]
+    # Those that do not say how large they are fit into whatever the pool has.
+    large = [item for item in batches if {"vcpus", "memory_mib"} & item.model_fields_set]
     accelerator = training[0].accelerator if training else NONE
     limit = limits.get(accelerator)
     stated: dict[str, Any] = {}
@@ -75,8 +88,8 @@ def _need(models: Sequence["Model"], limits: Mapping[str, "PoolSettings"], max_v
     return Need(
         accelerator=accelerator,
         accelerators=max((item.gpus for item in training), default=1),
-        vcpus=max((item.vcpus for item in training if item.vcpus is not None), default=None),
-        memory_mib=max((item.memory_mib for item in training if item.memory_mib is not None), default=None),
+        vcpus=_most([*(item.vcpus for item in training), *(item.vcpus for item in large)]),
+        memory_mib=_most([*(item.memory_mib for item in training), *(item.memory_mib for item in large)]),
         instance_types=tuple(named or ()),
         spot=all(item.spot for item in training),
         max_vcpus=None if bounded else max_vcpus,
@@ -85,6 +98,11 @@ def _need(models: Sequence["Model"], limits: Mapping[str, "PoolSettings"], max_v
         ),
         **stated,
     )
+
+
+def _most(amounts: Iterable[int | None]) -> int | None:
+    """The largest that is said; None if none is."""
+    return max((amount for amount in amounts if amount is not None), default=None)
 
 
 @dataclass(frozen=True)

@@ -196,6 +196,35 @@ class Serving(_Section):
         return () if self.fallback == "none" else LADDER[: LADDER.index(self.fallback) + 1]
 
 
+Prefix = Annotated[
+    str,
+    Field(
+        pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/(.*/)?$",
+        description="an s3:// prefix that ends in '/'",
+    ),
+]
+
+
+class Batch(_Section):
+    """How a model scores everyone at once, beside whatever answers single questions."""
+
+    schedule: str | None = None
+    """UTC. Default: a run is started by whoever wants one."""
+    entities: Prefix | None = None
+    """Files that name whom to score. Default: everyone with fresh features."""
+    rows: Prefix | None = None
+    """Files of rows to score by their own features. Default: the store's."""
+    chunk_rows: Annotated[int, Field(ge=100, le=5_000_000)] = 50_000
+    """Rows in memory at once, and in a file of predictions."""
+    max_bad_fraction: Fraction = 0.05
+    """Share of rows that may be unfit before none is scored."""
+    vcpus: Annotated[int, Field(ge=1, le=192)] = 2
+    memory_mib: Annotated[int, Field(ge=1024, le=3145728)] = 3500
+    timeout_minutes: Annotated[int, Field(ge=1, le=20160)] = 240
+    retention_days: Days = 90
+    """How long predictions are kept."""
+
+
 class Slo(_Section):
     """What users may rely on."""
 
@@ -287,6 +316,8 @@ class Model(_Section):
     """Default: what the label's type and values say."""
     training: Training = Training()
     serving: Serving = Serving()
+    batch: Batch | None = None
+    """Default: it answers single questions only."""
     slo: Slo | None = None
     monitor: Monitor = Monitor()
     release: Release = Release()

@@ -6,6 +6,7 @@ from typing import Any
 import pulumi
 
 from components import DataLake, FeatureStore, ImageRepository, ModelRegistry
+from components.data_lake import RetentionRule
 from components.feature_view import EVENT_DATE
 from components.feature_view import FeatureView as ViewArgs
 from components.naming import dual_stack_image
@@ -79,18 +80,26 @@ def _lake(plan: Plan) -> DataLake:
     return DataLake(
         "lake",
         {
-            "retention": [
-                {
-                    "bucket": "features",
-                    "prefix": f"{view.name}/{EVENT_DATE}=",
-                    "days": view.retention_days,
-                }
-                for view in plan.settings.feature_views
-            ],
+            "retention": [*_view_retention(plan), *_prediction_retention(plan)],
             "allow_data_loss": plan.settings.may_lose_data("lake"),
             "tags": plan.tags,
         },
     )
+
+
+def _view_retention(plan: Plan) -> list[RetentionRule]:
+    return [
+        {"bucket": "features", "prefix": f"{view.name}/{EVENT_DATE}=", "days": view.retention_days}
+        for view in plan.settings.feature_views
+    ]
+
+
+def _prediction_retention(plan: Plan) -> list[RetentionRule]:
+    return [
+        {"bucket": "artifacts", "prefix": f"batch/{model.name}/", "days": model.batch.retention_days}
+        for model in plan.settings.models
+        if model.batch is not None
+    ]
 
 
 def _image(plan: Plan, lake: DataLake) -> Image:

@@ -59,6 +59,24 @@ def watched(**changes: Any) -> dict[str, Any]:
 def example(name: str) -> dict[str, Any]:
     """Inputs of a component, with everything switched on that it has."""
     examples: dict[str, dict[str, Any]] = {
+        "BatchInference": {
+            "model": "churn",
+            "feature_views": ["activity"],
+            "image_uri": IMAGE,
+            "artifacts_bucket": "artifacts",
+            "features_bucket": "features",
+            "views_uri": "s3://features/_views/",
+            "pointer_prefix": "/stagecraft/test/models/",
+            "checkpoint_uri": "s3://artifacts/checkpoints/",
+            "policy_arns": ["arn:read-features", "arn:read-models"],
+            "schedule": "cron(0 5 * * ? *)",
+            "entities_uri": "s3://marketing/churn/who/",
+            "hourly_cost_usd": 0.09,
+            "alarm": {
+                "topic_arn": "arn:aws:sns:us-east-1:123456789012:tickets",
+                "runbook_url": "docs/runbooks/batch-predictions.md",
+            },
+        },
         "BatchTrainingPool": {
             "jobs": [
                 {"name": "train-churn", "image_uri": IMAGE, "command": ["train"], "policy_arns": ["arn:p"]}

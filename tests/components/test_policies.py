@@ -20,6 +20,7 @@ def packs() -> Iterator[PackUnderTest]:
 
 ALONE = {
     # A component is not a stack: the budget is CostGuard's, the features bucket's retention is DataLake's.
+    "BatchInference": {"C5"},
     "BatchTrainingPool": {"C5"},
     "Endpoint": {"C5"},
     "FeatureStore": {"C16"},

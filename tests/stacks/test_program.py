@@ -68,10 +68,18 @@ def dev() -> Recording:
 @pytest.mark.parametrize("stack", STACKS)
 def test_every_stack_deploys_and_has_what_the_contract_says(stack, live):
     outputs = deployed(stack, live=live).outputs
-    models = [model["name"] for model in stack_file(stack)["stagecraft:models"]]
+    declared = stack_file(stack)["stagecraft:models"]
+    models = [model["name"] for model in declared]
+    scored = [model["name"] for model in declared if "batch" in model]
     views = [view["name"] for view in stack_file(stack)["stagecraft:featureViews"]]
     assert set(outputs["buckets"]) == {"raw", "curated", "features", "artifacts", "accessLogs"}
-    assert set(outputs["jobs"]) == {"quality", "materialise", *(f"train-{model}" for model in models)}
+    assert set(outputs["jobs"]) == {
+        "quality",
+        "materialise",
+        *(f"train-{model}" for model in models),
+        *(f"predict-{model}" for model in scored),
+    }
+    assert set(outputs["batch"]) == set(scored) != set()
     assert set(outputs["jobQueues"]) == set(outputs["jobs"])
     assert set(outputs["models"]) == set(models)
     assert set(outputs["views"]) == set(views)

@@ -19,6 +19,7 @@ from twin.aws.cloud.live.executions import Executions
 from twin.aws.cloud.live.functions import FunctionRunner
 from twin.aws.cloud.live.hosting import EndpointHost
 from twin.aws.cloud.live.processes import ProcessGroup
+from twin.aws.cloud.live.queue_metrics import QueueMetrics
 from twin.aws.cloud.live.streams import DeliveryStreams
 from twin.aws.cloud.live.targets import EventTargets
 from twin.aws.cloud.live.waiting import Waiting
@@ -36,7 +37,9 @@ class Live:
         self.functions = FunctionRunner(directory, endpoint, self._processes, live=enabled)
         self.executions = Executions(endpoint)
         self.targets = EventTargets(endpoint, live=enabled)
-        self.alarms = AlarmEvaluator(store, endpoint, self.hosting.metrics, live=enabled)
+        self.queues = QueueMetrics()
+        emitters = (self.hosting.metrics, self.queues)
+        self.alarms = AlarmEvaluator(store, endpoint, emitters, live=enabled)
         self.streams = DeliveryStreams(endpoint, live=enabled)
         self._parts = (
             self.hosting,
@@ -50,7 +53,7 @@ class Live:
 
     def attach(self, gateway: Gateway) -> None:
         """Connects everything with the gateway."""
-        for part in self._parts:
+        for part in (*self._parts, self.queues):
             part.attach(gateway)
         Waiting(gateway)
 

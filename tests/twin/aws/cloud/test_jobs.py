@@ -219,3 +219,28 @@ def test_what_is_enabled_or_used_cannot_be_deleted(cloud: Cloud) -> None:
     batch.delete_compute_environment(computeEnvironment="spot")
     batch.deregister_job_definition(jobDefinition="job:1")
     assert cloud.inventory() == []
+
+
+def test_a_job_that_failed_for_good_reaches_a_queue_by_its_definition(cloud: Cloud) -> None:
+    """As components.BatchInference has it: any revision of one definition, and no other job."""
+    set_up(cloud, ["exit", "9"], retryStrategy={"attempts": 2})
+    sqs, events, batch = (cloud.client(service) for service in ("sqs", "events", "batch"))
+    definition = batch.describe_job_definitions()["jobDefinitions"][0]["jobDefinitionArn"]
+    url = sqs.create_queue(QueueName="letters")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    pattern = {
+        "source": ["aws.batch"],
+        "detail-type": ["Batch Job State Change"],
+        "detail": {
+            "status": ["FAILED"],
+            "jobDefinition": [{"prefix": definition.removesuffix("1")}],
+        },
+    }
+    events.put_rule(Name="failed", EventPattern=json.dumps(pattern))
+    events.put_targets(Rule="failed", Targets=[{"Id": "1", "Arn": arn}])
+    failed = submit(cloud)
+    ends(cloud, failed, "FAILED")
+    define(cloud, ["say", "hello"])
+    ends(cloud, submit(cloud), "SUCCEEDED")
+    messages = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]
+    assert [json.loads(each["Body"])["detail"]["jobId"] for each in messages] == [failed]

@@ -8,9 +8,9 @@ import datetime
 import json
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from twin.aws import alarm_rule
 from twin.aws.cloud import clock
@@ -24,7 +24,6 @@ from twin.aws.cloud.live.alarms.metric_math import ExpressionError
 from twin.aws.cloud.live.alarms.points import UnknownStatisticError
 from twin.aws.cloud.live.alarms.series import SeriesIndex, backends
 from twin.aws.cloud.live.alarms.suppression import Suppression, due
-from twin.aws.cloud.live.endpoint_metrics import EndpointMetrics
 
 _TICK_SECONDS: Final = 3.0
 _ACTED: Final = "_acted"
@@ -53,12 +52,19 @@ class _Telling:
     message: dict[str, Any]
 
 
+class Emitter(Protocol):
+    """Whoever has metrics of AWS's own to put before alarms are looked at."""
+
+    def flush(self) -> None:
+        """Puts them."""
+
+
 class AlarmEvaluator:
     """The alarms of one cloud."""
 
-    def __init__(self, store: RecordStore, endpoint: str, emitted: EndpointMetrics, *, live: bool) -> None:
+    def __init__(self, store: RecordStore, endpoint: str, emitters: Sequence[Emitter], *, live: bool) -> None:
         self._store = store
-        self._emitted = emitted
+        self._emitters = emitters
         self._endpoint = endpoint
         self._live = live
         self._gateway: Gateway | None = None
@@ -88,12 +94,12 @@ class AlarmEvaluator:
         self._stopped.set()
         if self._thread is not None:
             self._thread.join()
-            self._emitted.flush()
+            self._flush()
 
     def evaluate(self) -> None:
         """Looks once: every metric alarm, then the composites on top of them, then what they have to tell."""
         assert self._gateway is not None  # noqa: S101  (attached before it starts)
-        self._emitted.flush()
+        self._flush()
         tellings: list[_Telling] = []
         with self._gateway.lock:
             now = clock.real_now()
@@ -106,6 +112,10 @@ class AlarmEvaluator:
                 tellings.extend(self._due(region, now))
         for telling in tellings:
             self._tell(telling)
+
+    def _flush(self) -> None:
+        for emitter in self._emitters:
+            emitter.flush()
 
     def _run(self) -> None:
         while not self._stopped.wait(_TICK_SECONDS):

@@ -188,3 +188,43 @@ def test_endpoints_emit_what_sagemaker_emits(cloud: Cloud) -> None:
     assert total("Invocation4XXErrors", "Sum") == 1
     assert total("Invocation5XXErrors", "Sum") == 0
     assert total("ModelLatency", "SampleCount") == 6
+
+
+def test_what_waits_in_a_queue_is_seen_until_it_is_taken(cloud: Cloud) -> None:
+    sqs, pages = cloud.client("sqs"), topic(cloud, "pages")
+    url = sqs.create_queue(QueueName="letters")["QueueUrl"]
+    alarm(
+        cloud,
+        "letters",
+        "",
+        Namespace="AWS/SQS",
+        MetricName="ApproximateNumberOfMessagesVisible",
+        Dimensions=[{"Name": "QueueName", "Value": "letters"}],
+        Period=60,
+        Statistic="Maximum",
+        Threshold=0,
+        AlarmActions=[pages],
+    )
+    wait_for(lambda: states(cloud), {"letters": "OK"})
+    sqs.send_message(QueueUrl=url, MessageBody="a run failed")
+    wait_for(lambda: states(cloud), {"letters": "ALARM"})
+    wait_for(lambda: told(cloud), [("letters", "ALARM")])
+    stop_cloud(cloud.directory)
+    assert states(cloud) == {"letters": "ALARM"}
+    sqs = cloud.client("sqs")
+    sqs.purge_queue(QueueUrl=url)
+
+    def least() -> float:
+        now = datetime.datetime.now(datetime.UTC)
+        answer = cloud.client("cloudwatch").get_metric_statistics(
+            Namespace="AWS/SQS",
+            MetricName="ApproximateNumberOfMessagesVisible",
+            Dimensions=[{"Name": "QueueName", "Value": "letters"}],
+            StartTime=now - datetime.timedelta(hours=1),
+            EndTime=now + datetime.timedelta(minutes=1),
+            Period=60,
+            Statistics=["Minimum"],
+        )
+        return min((point["Minimum"] for point in answer["Datapoints"]), default=-1.0)
+
+    wait_for(least, 0.0)
