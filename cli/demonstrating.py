@@ -120,6 +120,7 @@ def _print_next(console: Console, workspace: Workspace, cloud: str) -> None:
         ("outputs", "what the environment hands out"),
         ("up --yes", "0 changes"),
         ("demo", "a second version; this one becomes `previous`"),
+        ("predict-batch", "every sample scored at once, into the lake"),
         ("check", "what the policy packs say, every value known"),
         ("destroy --yes", "nothing is left"),
     ):

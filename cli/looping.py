@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from rich.console import Console
 
+from cli import models
 from cli.deploying import console_for, told_in_words
 from cli.display import print_json
 from cli.failures import FAILED, MISUSED, stop
@@ -157,11 +158,7 @@ def _loop(workspace: Workspace, model: str | None, console: Console) -> Iterator
                 f"(stagecraft:capabilities), then `stagecraft up --stack {workspace.stack}`",
                 FAILED,
             )
-        name = model or (next(iter(loops)) if len(loops) == 1 else "")
-        if name not in loops:
-            said = f"no model {name!r}" if name else "several models"
-            known = ", ".join(sorted(loops))
-            raise stop(console, f"stack {workspace.stack!r} has {said}; --model: {known}", MISUSED)
+        name = models.chosen(console, workspace.stack, model, loops)
         with workspace.cloud() as cloud:
             yield Loop(
                 name,

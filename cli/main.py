@@ -462,6 +462,30 @@ def import_(
     stacks.import_state(_workspace(stack), file)
 
 
+@app.command("predict-batch")
+def predict_batch(
+    *,
+    stack: StackOption = "local",
+    model: ModelOption = None,
+    as_of: Annotated[
+        str | None, typer.Option("--as-of", help="Score by what was known then (ISO 8601). Default: now.")
+    ] = None,
+    entities: Annotated[
+        str | None, typer.Option("--entities", help="s3:// prefix of files that name whom to score.")
+    ] = None,
+    rows: Annotated[
+        str | None, typer.Option("--rows", help="s3:// prefix of rows to score by their own features.")
+    ] = None,
+    run: Annotated[str | None, typer.Option("--run", help="A run that gave up: goes on with it.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Score everyone, or given rows, with a model's live version; what is done is not done twice."""
+    from cli import scoring
+
+    asked = scoring.Asked(as_of=as_of, entities=entities, rows=rows, run=run)
+    scoring.score(_workspace(stack), model, asked, as_json=as_json)
+
+
 @loop_app.command("start")
 def start_loop(
     stack: StackOption = "local",
