@@ -12,6 +12,7 @@ from platform_jobs.labelled import LabelSettings
 from platform_jobs.log import event
 from platform_jobs.monitoring import Findings
 from platform_jobs.outcomes import CONVERSION, RETENTION, REVENUE
+from platform_jobs.prediction_log import BATCH
 from platform_jobs.settings import Env
 from platform_jobs.views import load_views
 from platform_jobs.window import Window
@@ -37,6 +38,8 @@ class Worth:
     """What a number of answers was worth. None: no outcome tells, or no cost is known."""
 
     predictions: int
+    asked: int
+    """Those that someone asked for: a batch run tells what its own cost."""
     conversion_rate: float | None
     retention_rate: float | None
     revenue: float | None
@@ -57,7 +60,7 @@ class Worth:
     @property
     def cost_per_thousand(self) -> float | None:
         """US dollars for 1,000 answers."""
-        return None if self.cost is None or not self.predictions else self.cost / self.predictions * 1000
+        return None if self.cost is None or not self.asked else self.cost / self.asked * 1000
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ def run(clients: Clients, config: KpiSettings) -> Kpis | None:
     until = Window(span.start, config.window().end)
     told = attribution.happened(artifacts, config.model, until, home.join_keys)
     told = attribution.attributed(told, asked, datetime.timedelta(days=config.horizon_days))
-    found = measure(asked, told, span, _cost(config, span, len(asked)))
+    found = measure(asked, told, span, _cost(config, span, _asked_for(asked)))
     _findings(config, found).publish(clients, artifacts, config.model)
     event("kpis", "measured", model=config.model, predictions=len(asked), outcomes=len(told))
     return found
@@ -108,11 +111,16 @@ def _worth(asked: "pd.DataFrame", told: "pd.DataFrame", cost: float | None) -> W
     # No outcome at all may mean that nobody tells: a rate of 0 would be a claim.
     return Worth(
         predictions=len(asked),
+        asked=_asked_for(asked),
         conversion_rate=converted / len(asked) if converted else None,
         retention_rate=float(kept.mean()) if len(kept) else None,
         revenue=float(earned.sum()) if len(earned) else None,
         cost=cost,
     )
+
+
+def _asked_for(asked: "pd.DataFrame") -> int:
+    return int((asked["variant"] != BATCH).sum())
 
 
 def _cost(config: KpiSettings, span: Window, predictions: int) -> float | None:

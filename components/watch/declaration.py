@@ -102,6 +102,8 @@ class WatchedModel(TypedDict):
     """Business figures to watch. Default: none."""
     unit_cost: NotRequired[UnitCost]
     """Watches what predictions cost. Default: not."""
+    batch: NotRequired[bool]
+    """Whether it also scores in batch, which its dashboard shows then. Default: false."""
     serving_cost: NotRequired[ServingCost]
     """What its answers cost, for figures of cost and return. Default: not known; there are none then."""
 
@@ -151,6 +153,7 @@ def judged(stack: str, model: WatchedModel) -> Judged:
         kpis=tuple(Kpi(kpi["metric"], kpi.get("floor")) for kpi in model.get("business", [])),
         unit_cost=cost is not None,
         unit_cost_usd=None if cost is None else cost.get("max_usd_per_thousand"),
+        batch=model.get("batch", False),
     )
 
 

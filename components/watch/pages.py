@@ -24,6 +24,8 @@ def of_model(served: Served | None, judged: Judged, *, runbooks: str) -> Dashboa
     worth = tuple(_worth(judged))
     if worth:
         rows.append(Row("Is it right?", worth))
+    if judged.batch:
+        rows.append(Row("Batch runs", tuple(_batch(judged))))
     rows.append(Row("Does it pay?", tuple(_value(judged))))
     return Dashboard(judged.model, f"{judged.stack} / {judged.model}", tuple(rows))
 
@@ -205,6 +207,22 @@ def _worth(judged: Judged) -> Iterator[Panel]:
         attribute, gap = judged.bias
         line = Line(attribute, judged.line(metrics.BIAS_DISPARITY, Attribute=attribute))
         yield Panel("Disparity between groups", (line,), _JOBS_PERIOD, (("too wide", gap),))
+
+
+def _batch(judged: Judged) -> Iterator[Panel]:
+    scored = (
+        Line("scored", judged.line(metrics.BATCH_PREDICTIONS)),
+        Line("put aside", judged.line(metrics.BATCH_PUT_ASIDE)),
+    )
+    yield Panel("Rows", scored, _JOBS_PERIOD)
+    yield Panel("Runs that gave up", (Line("failed", judged.line(metrics.BATCH_FAILURES)),), _JOBS_PERIOD)
+    yield Panel("Time", (Line("worked", judged.line(metrics.BATCH_SECONDS)),), _JOBS_PERIOD, unit="s")
+    yield Panel(
+        "Cost of 1,000 predictions in batch",
+        (Line("cost", judged.line(metrics.BATCH_COST_PER_THOUSAND)),),
+        _JOBS_PERIOD,
+        unit=_DOLLARS,
+    )
 
 
 def _value(judged: Judged) -> Iterator[Panel]:

@@ -48,6 +48,8 @@ class Judged:
     """Whether the cost of predictions is watched."""
     unit_cost_usd: float | None = None
     """Dollars for 1,000 predictions that are too much; None: what is usual for it."""
+    batch: bool = False
+    """Whether it also scores in batch."""
 
     def line(self, metric: Metric, **more: str) -> Series:
         """One of its metrics."""

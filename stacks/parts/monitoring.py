@@ -94,6 +94,7 @@ def watched_model(plan: Plan, model: Model, endpoint: Endpoint, released: Versio
         "serverless": serving.mode == "serverless",
         # Where there is a gateway callers ask it, and what they get is what was promised.
         "gateway": plan.has("fallback") or in_cluster(model),
+        "batch": model.batch is not None,
     }
     if not in_cluster(model):
         watched["endpoint_name"] = endpoint.endpoint_name

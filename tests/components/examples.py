@@ -50,6 +50,7 @@ def watched(**changes: Any) -> dict[str, Any]:
         "bias": {"attribute": "age_band", "max_disparity": 0.1},
         "business": [{"metric": "conversionRate", "floor": 0.02}, {"metric": "returnOnCost"}],
         "unit_cost": {"max_usd_per_thousand": 0.5},
+        "batch": True,
         "serving_cost": {"hourly_usd": 0.23, "request_usd": 4e-06},
         **changes,
     }

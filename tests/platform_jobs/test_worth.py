@@ -43,6 +43,18 @@ def count(served: Served, **overrides: str) -> Kpis:
     return found
 
 
+def test_a_batch_run_costs_its_own_money(served: Served):
+    rows = list(customers(100, seed=2))
+    served.asked(rows[:50])
+    served.asked(rows, variant="batch")
+    cost = {"STAGECRAFT_SERVING_HOURLY_COST_USD": "0", "STAGECRAFT_SERVING_REQUEST_COST_USD": "0.01"}
+    found = count(served, **cost)
+    assert (found.whole.predictions, found.whole.asked) == (150, 50)
+    assert found.whole.cost == pytest.approx(0.5)
+    assert found.whole.cost_per_thousand == pytest.approx(10)
+    assert found.variants["batch"].predictions == 100
+
+
 def test_outcomes_become_rates_and_dollars(served: Served):
     rows = list(customers(100, seed=2))
     first = served.asked(rows, end=END - HOUR)

@@ -190,3 +190,18 @@ def test_each_kind_is_counted_by_its_own_name(accelerator, resource):
     plan = plan_pool(Need(accelerator, max_nodes=60, checkpoints=SAFE), region="us-east-1")
     assert plan.resource == resource
     assert (plan.purchases[0].accelerators > 0) is bool(resource)
+
+
+@given(NEEDS, REGIONS)
+@settings(max_examples=40, deadline=None)
+def test_a_job_pays_for_its_part_of_the_machines_and_all_parts_for_the_whole(need, region):
+    plan = planned(need, region)
+    first = plan.purchases[0]
+    assert plan.hourly_of(first.vcpus, 0) == first.likely_hourly
+    assert plan.hourly_of(1, first.memory_mib) == first.likely_hourly
+    assert float(plan.hourly_of(2, 1)) == pytest.approx(2 * float(plan.hourly_of(1, 1)))
+
+
+def test_half_of_an_on_demand_machine_costs_half_of_it():
+    need = Need(vcpus=2, memory_mib=4000, spot=False, max_vcpus=8, instance_types=("m6i.xlarge",))
+    assert planned(need).hourly_of(2, 4000) == Decimal("0.192") / 2
