@@ -75,41 +75,50 @@ class OfflineStore:
         """
         import pandas as pd
 
-        frames = list(self.frames(columns, dates=dates))
-        return pd.concat(frames, ignore_index=True) if frames else tables.empty_frame(self.view)
-
-    def frames(
-        self, columns: list[str] | None = None, *, dates: Collection[str] | None = None
-    ) -> "Iterator[pd.DataFrame]":
-        """The history as `read` gives it, an event date at a time: no more than a few are in memory.
-
-        Raises:
-            JobError: reason `no-features` if nothing was materialised.
-        """
         partitions = self.partitions()
         if not partitions:
             raise JobError(
                 "no-features",
                 f"view {self.view.name} has no offline features: run `materialise` for it first",
             )
+        wanted = {date: item for date, item in partitions.items() if dates is None or date in dates}
+        frames = [tables.from_parquet(body, self.view, columns) for _, body in self._bodies(wanted)]
+        return pd.concat(frames, ignore_index=True) if frames else tables.empty_frame(self.view)
+
+    def frames(
+        self, partitions: "Mapping[str, Partition]", columns: list[str] | None = None
+    ) -> "Iterator[pd.DataFrame]":
+        """The history in the partitions given, one after another: no more than a few are in memory.
+
+        Raises:
+            JobError: reason `changed` if one was written anew since it was told of.
+        """
+        for partition, body in self._bodies(partitions):
+            if sha256(body) != partition.sha256:
+                raise JobError(
+                    "changed", f"{self.bucket.uri(partition.key)} was written anew under its reader"
+                )
+            yield tables.from_parquet(body, self.view, columns)
+
+    def _bodies(self, partitions: "Mapping[str, Partition]") -> Iterator[tuple[Partition, bytes]]:
+        """The partitions' objects, fetched some ahead; those whose retention is over are left out."""
         with ThreadPoolExecutor(THREADS) as pool:
             waiting = deque[tuple[Partition, Future[bytes | None]]]()
-            for date, partition in partitions.items():
-                if dates is None or date in dates:
-                    waiting.append((partition, pool.submit(self.bucket.get, partition.key)))
+            for partition in partitions.values():
+                waiting.append((partition, pool.submit(self.bucket.get, partition.key)))
                 if len(waiting) > THREADS:
-                    yield from self._frame(waiting.popleft(), columns)
+                    yield from self._there(*waiting.popleft())
             while waiting:
-                yield from self._frame(waiting.popleft(), columns)
+                yield from self._there(*waiting.popleft())
 
-    def _frame(
-        self, fetched: "tuple[Partition, Future[bytes | None]]", columns: list[str] | None
-    ) -> "Iterator[pd.DataFrame]":
-        partition, body = fetched[0], fetched[1].result()
-        if body is None:  # its retention is over: the bucket's lifecycle took it
+    def _there(
+        self, partition: Partition, fetched: "Future[bytes | None]"
+    ) -> Iterator[tuple[Partition, bytes]]:
+        body = fetched.result()
+        if body is None:  # the bucket's lifecycle took it
             event("features", "partition-gone", WARNING, object=self.bucket.uri(partition.key))
         else:
-            yield tables.from_parquet(body, self.view, columns)
+            yield partition, body
 
     def version(self) -> str:
         """A hash of the history's content: the data version that lineage names."""

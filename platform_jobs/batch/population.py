@@ -13,10 +13,9 @@ import pandas as pd
 from platform_jobs import tables
 from platform_jobs.batch.aside import Aside
 from platform_jobs.batch.given import ORIGIN, LocalFiles
-from platform_jobs.batch.scope import AS_OF, Scope
+from platform_jobs.batch.scope import AS_OF, History, Scope
 from platform_jobs.batch.spill import Spill
 from platform_jobs.features import training_frame
-from platform_jobs.offline import OfflineStore
 from platform_jobs.schema import Reason
 from platform_jobs.views import Field, View
 
@@ -44,15 +43,19 @@ class Population:
         """Rows, or entities, that were there to score."""
         return self.good + self.aside.rows
 
-    def gather(self, stores: Sequence[OfflineStore]) -> None:
-        """Brings everything to local disk that a prediction is made from."""
+    def gather(self, histories: Sequence[History]) -> None:
+        """Brings everything to local disk that a prediction is made from.
+
+        Raises:
+            JobError: reason `changed` if a history is written anew meanwhile.
+        """
         if self.files is not None:
             columns = [*self.files.given.columns(self.scope), *ORIGIN]
             for frame in self.files.good(self.scope, self.aside):
                 self.spill.add(_GIVEN, columns, frame)
         if self.files is None or not self.files.given.whole:
-            for store in stores:
-                self._gather_history(store)
+            for history in histories:
+                self._gather_history(history)
 
     def judge(self) -> None:
         """Finds each part's entities and joins their features; what cannot be scored is put aside."""
@@ -69,11 +72,11 @@ class Population:
     def _columns(self) -> list[Field]:
         return [*self.scope.keys, *self.scope.inputs]
 
-    def _gather_history(self, store: OfflineStore) -> None:
-        view, columns = store.view, self.scope.columns(store.view)
+    def _gather_history(self, history: History) -> None:
+        view, columns = history.view, self.scope.columns(history.view)
         names = [column.name for column in columns]
         waiting: list[pd.DataFrame] = []
-        for frame in store.frames(names, dates=self.scope.dates(store)):
+        for frame in history.frames(names):
             waiting.append(self._counting(view, frame[names]))
             if sum(map(len, waiting)) >= _READ_ROWS:
                 self.spill.add(view.name, columns, _newest(view, waiting))

@@ -1,6 +1,7 @@
 """A batch run, or what is left of it: from the plan to the manifest."""
 
 import datetime
+import itertools
 import json
 import math
 import tempfile
@@ -30,7 +31,7 @@ from platform_jobs.batch.given import Given, LocalFiles
 from platform_jobs.batch.manifest import Manifest
 from platform_jobs.batch.population import Population
 from platform_jobs.batch.progress import Chunk, Plan, Progress
-from platform_jobs.batch.scope import Scope
+from platform_jobs.batch.scope import History, Scope
 from platform_jobs.batch.scoring import Scorer
 from platform_jobs.batch.spill import Spill
 from platform_jobs.batch.terms import BatchSettings
@@ -46,6 +47,8 @@ from platform_jobs.telemetry import Datum
 from platform_jobs.views import load_views
 
 _JOB: Final = "predict-batch"
+_MOST_TRIES: Final = 3
+"""Features change while they are read now and then, not all the time."""
 
 
 def run(
@@ -59,8 +62,9 @@ def run(
 
     Raises:
         SettingsError: both entities and rows are given.
-        JobError: reason `nothing-live`; `empty` or `no-features` if there is nothing to score; `gate` if too
-            many rows are bad, and then none is scored; and what the version or the views are refused for.
+        JobError: reason `nothing-live`; `empty` if there is nothing to score; `changed` if features change
+            all the time; `gate` if too many rows are bad, and then none is scored; and what the version or
+            the views are refused for.
         Interrupted: the machine is taken back; what is done is ticked off.
     """
     if config.entities and config.rows:
@@ -109,10 +113,10 @@ class _Run:
             place = Path(folder)
             model = self._model(version, place)
             as_of = earlier.moment if earlier else (self.config.as_of or now)
-            scope = self._scope(model, version, as_of)
-            files = self._files(place)
-            plan = self._plan(earlier, version, scope, files, now)
-            population = self._population(place, plan, scope, files)
+            stores = self._stores()
+            scope = Scope.of([store.view for store in stores], model, version.label, as_of)
+            scoring.check_keys([key.name for key in scope.keys])
+            plan, population = self._prepared(place, scope, stores, version, now)
             prepared = time.monotonic() - begun
             chunks = self._score(plan, version, Scorer(scope, model), population)
         found = self._manifest(plan, version, population, chunks, prepared)
@@ -144,10 +148,27 @@ class _Run:
         views = load_views(self.clients, config.views_prefix, config.model_views)
         return [OfflineStore(bucket, view) for view in views]
 
-    def _scope(self, model: LoadedModel, version: LiveModel, as_of: datetime.datetime) -> Scope:
-        scope = Scope.of([store.view for store in self._stores()], model, version.label, as_of)
-        scoring.check_keys([key.name for key in scope.keys])
-        return scope
+    def _prepared(
+        self,
+        folder: Path,
+        scope: Scope,
+        stores: Sequence[OfflineStore],
+        version: LiveModel,
+        now: datetime.datetime,
+    ) -> tuple[Plan, Population]:
+        """The plan, and everyone to be scored; from the start if the features change under it."""
+        files = self._files(folder)
+        whole = files is not None and files.given.whole
+        for number in itertools.count(1):
+            histories = [] if whole else [scope.history(store) for store in stores]
+            plan = self._plan(version, scope, histories, files, now)
+            try:
+                return plan, self._population(folder / f"try-{number}", plan, scope, histories, files)
+            except JobError as error:
+                if error.reason != "changed" or number == _MOST_TRIES:
+                    raise
+                event(_JOB, "features-changed", WARNING, cause=str(error))
+        raise AssertionError("counting ends")
 
     def _files(self, folder: Path) -> LocalFiles | None:
         place = self.config.rows or self.config.entities
@@ -158,57 +179,52 @@ class _Run:
 
     def _plan(
         self,
-        earlier: Plan | None,
         version: LiveModel,
         scope: Scope,
+        histories: Sequence[History],
         files: LocalFiles | None,
         now: datetime.datetime,
     ) -> Plan:
-        inputs = self._inputs(scope, files)
-        if earlier is not None:
-            if earlier.inputs == inputs:
-                return earlier
-            # The same chunks of other data: what was written is written over, under the same names.
-            event(_JOB, "inputs-changed", WARNING, model=earlier.model, of_run=earlier.run)
-            plan = replace(earlier, inputs=inputs)
-        else:
+        inputs = _inputs(scope, histories, files)
+        earlier = self.progress.plan()
+        if earlier is None:
             plan = Plan(
                 run=self.identity,
                 model=self.config.model,
                 version=version.arn,
                 as_of=times.iso(scope.as_of),
                 started_at=times.iso(now),
-                chunks=self._chunks(scope, files),
+                chunks=self._chunks(scope, histories, files),
                 inputs=inputs,
             )
+        elif earlier.inputs == inputs:
+            return earlier
+        else:
+            # The same chunks of other data: what was written is written over, under the same names.
+            event(_JOB, "inputs-changed", WARNING, model=earlier.model, of_run=earlier.run)
+            plan = replace(earlier, inputs=inputs)
         self.progress.begin(plan)
         return plan
 
-    def _inputs(self, scope: Scope, files: LocalFiles | None) -> str:
-        """A hash of everything that predictions are made from, beside the version and the time."""
-        objects = [[item.key, item.etag] for item in files.objects] if files else []
-        histories = []
-        if files is None or not files.given.whole:
-            for store in self._stores():
-                counting, known = scope.dates(store), store.partitions()
-                histories.append([store.view.name, [[date, known[date].sha256] for date in counting]])
-        views = [[view.name, view.version] for view in scope.views]
-        return sha256(json.dumps([views, histories, objects]).encode())[:32]
-
-    def _chunks(self, scope: Scope, files: LocalFiles | None) -> int:
+    def _chunks(self, scope: Scope, histories: Sequence[History], files: LocalFiles | None) -> int:
         """So many that a chunk's rows, and what is known of them, fit into memory."""
         if not scope.shared:
             return 1  # no key divides all the views, so nothing can be kept apart
-        counts = [sum(scope.dates(store).values()) for store in self._stores()]
-        if files is not None:
-            counts = [files.rows(), *([] if files.given.whole else counts)]
+        counts = [history.rows for history in histories] + ([] if files is None else [files.rows()])
         return max(1, math.ceil(max(counts) / self.config.chunk_rows))
 
-    def _population(self, folder: Path, plan: Plan, scope: Scope, files: LocalFiles | None) -> Population:
+    def _population(
+        self,
+        folder: Path,
+        plan: Plan,
+        scope: Scope,
+        histories: Sequence[History],
+        files: LocalFiles | None,
+    ) -> Population:
         """Everyone to be scored, if not too many are bad."""
         spill = Spill(folder / "spill", plan.chunks, scope.shared)
         population = Population(scope, spill, Aside(folder / "aside"), files)
-        population.gather(self._stores())
+        population.gather(histories)
         population.judge()
         aside = population.aside
         event(
@@ -314,6 +330,14 @@ class _Run:
             put_aside=found.put_aside,
             seconds=found.seconds,
         )
+
+
+def _inputs(scope: Scope, histories: Sequence[History], files: LocalFiles | None) -> str:
+    """A hash of everything that predictions are made from, beside the version and the time."""
+    views = [[view.name, view.version] for view in scope.views]
+    objects = [[item.key, item.etag] for item in files.objects] if files else []
+    content = [views, [history.content() for history in histories], objects]
+    return sha256(json.dumps(content).encode())[:32]
 
 
 def _tell(

@@ -1,16 +1,19 @@
 """What of the feature store a batch run is about: the model's inputs, as they were known at a time."""
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 from platform_jobs.artifact import LoadedModel
 from platform_jobs.dataset import label_view
 from platform_jobs.errors import JobError
 from platform_jobs.features import feature_names
-from platform_jobs.offline import OfflineStore
+from platform_jobs.offline import OfflineStore, Partition
 from platform_jobs.views import Field, View
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 AS_OF: Final = "__as_of__"
 """The time that features are joined for, as a column."""
@@ -70,8 +73,39 @@ class Scope:
         """The oldest event time that still counts; None if all do."""
         return None if view.ttl_days is None else self.as_of - datetime.timedelta(days=view.ttl_days)
 
-    def dates(self, store: OfflineStore) -> dict[str, int]:
-        """The event dates of a store that count, each with its rows."""
+    def history(self, store: OfflineStore) -> "History":
+        """What a store holds now of the event dates that count."""
         since, last = self.since(store.view), self.as_of.date().isoformat()
         first = "" if since is None else since.date().isoformat()
-        return {date: item.rows for date, item in store.partitions().items() if first <= date <= last}
+        known = store.partitions()
+        return History(store, {date: known[date] for date in known if first <= date <= last})
+
+
+@dataclass(frozen=True)
+class History:
+    """A view's partitions as they were at one time: what is hashed is what is read."""
+
+    store: OfflineStore
+    partitions: Mapping[str, Partition]
+
+    @property
+    def view(self) -> View:
+        """The view."""
+        return self.store.view
+
+    @property
+    def rows(self) -> int:
+        """How many there are, of all entities and times."""
+        return sum(partition.rows for partition in self.partitions.values())
+
+    def content(self) -> list[Any]:
+        """What tells it from another."""
+        return [self.view.name, [[date, item.sha256] for date, item in self.partitions.items()]]
+
+    def frames(self, columns: list[str]) -> "Iterator[pd.DataFrame]":
+        """Its rows, an event date at a time.
+
+        Raises:
+            JobError: reason `changed` if it is no longer what it was.
+        """
+        return self.store.frames(self.partitions, columns)

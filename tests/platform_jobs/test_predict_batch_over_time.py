@@ -8,6 +8,7 @@ import pytest
 from moto import mock_aws
 
 from platform_jobs import materialise, quality, release, review
+from platform_jobs.aws import Bucket
 from platform_jobs.demo_data import to_csv
 from platform_jobs.errors import Interrupted
 from platform_jobs.release import PointerNames
@@ -27,7 +28,7 @@ def other(tmp_path: Any) -> Iterator[Served]:
 
 def observe(served: Served, rows: list[dict[str, Any]], at: datetime.datetime, name: str) -> None:
     data = [{**taken(row), "observed_at": at.isoformat()} for row in rows]
-    served.world.ingest(VIEW, to_csv(data), name=name, now=training.NOW)
+    served.world.ingest(VIEW, to_csv(data), name=name, now=training.NOW + HOUR)
     quality.run(served.world.clients, served.world.quality(VIEW))
     materialise.run(served.world.clients, served.world.materialise(VIEW), now=training.NOW)
 
@@ -74,3 +75,22 @@ def test_a_release_under_a_run_does_not_change_its_version(other: Served) -> Non
     release.release(clients, training.GROUP, PointerNames.of(POINTERS, "screening"), trained.arn)
     assert score(other, STAGECRAFT_CHUNK_ROWS="50").version == other.arn
     assert score(other, name="next").version == trained.arn
+
+
+def test_features_that_are_corrected_while_they_are_read_are_read_again(
+    other: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corrected = [{**row, "logins": 0, "spend": 900.0} for row in customers(200, seed=1)]
+    original, first = Bucket.get, [True]
+
+    def get(self: Bucket, key: str) -> bytes | None:
+        if key.endswith("/features.parquet") and first.pop():
+            monkeypatch.setattr(Bucket, "get", original)
+            observe(other, corrected, END - datetime.timedelta(days=10), "corrected.csv")
+        return original(self, key)
+
+    monkeypatch.setattr(Bucket, "get", get)
+    found = score(other, now=END + 2 * HOUR, STAGECRAFT_CHUNK_ROWS="50")
+    assert not first
+    assert (found.rows, found.predictions) == (200, 200)
+    assert {line["features"]["logins"] for line in log_lines(other)} == {0}
