@@ -132,7 +132,8 @@ def _model(path: str, model: "Model", views: "list[FeatureView] | None") -> Iter
 
 def _batch(path: str, batch: "Batch", serving: "Serving") -> Iterator[Problem]:
     if serving.pods_or_default.runtime == "gpu":
-        yield Problem(path, None, "is for models that `train` makes: leave it out where pods run vLLM")
+        said = batch.model_dump(by_alias=True, exclude_unset=True)
+        yield Problem(path, said, "is for models that `train` makes: leave it out where pods run vLLM")
     if batch.schedule is not None and (wrong := schedule_problem(batch.schedule)):
         yield Problem(f"{path}.schedule", batch.schedule, wrong)
     if batch.entities is not None and batch.rows is not None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pricing.snapshot import bundled
+from stacks.settings import problems_of
 from tests.components.recording import Recording
 from tests.stacks.files import stack_file
 from tests.stacks.test_program import deploy, deployed
@@ -88,6 +89,18 @@ def test_failed_runs_are_told_to_whoever_watches():
     alarm = recording.one("MetricAlarm", "batch-churn-failed-runs").inputs
     assert alarm["alarmActions"] == [recording.outputs["topics"]["tickets"]]
     assert alarm["alarmDescription"].endswith("docs/runbooks/batch-predictions.md")
+
+
+def test_language_models_are_not_scored_in_batch():
+    raw = raw_with({"chunkRows": 200}, capabilities={"cluster": True}, image="sha256:" + "0" * 64)
+    pods = {"runtime": "gpu", "image": f"vllm@sha256:{'0' * 64}"}
+    raw["stagecraft:models"][1]["serving"] = {"mode": "cluster", "pods": pods}
+    prometheus = {"url": "http://prometheus.monitoring.svc:9090", "namespace": "monitoring"}
+    raw["stagecraft:cluster"] = {"prometheus": prometheus}
+    (problem,) = problems_of(raw)
+    assert problem.path == "stagecraft:models[1].batch"
+    assert problem.value == {"chunkRows": 200}
+    assert "leave it out where pods run vLLM" in problem.remedy
 
 
 def test_the_pool_has_room_for_a_run_that_says_how_large_it_is():

@@ -27,6 +27,8 @@ def raw_of(stack: str, **serving: Any) -> dict[str, Any]:
     }
     for model in raw["stagecraft:models"]:
         model["serving"] = {"mode": "cluster", "minReplicas": 2, "fallback": "last-good", **serving}
+        if serving:  # language models are not scored in batch
+            model.pop("batch", None)
     return raw
 
 
