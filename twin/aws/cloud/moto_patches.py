@@ -20,6 +20,7 @@ def apply() -> None:
     _seed_backends()
     when_imported("moto.kms.models", _mend_keys)
     when_imported("moto.s3.models", _mend_bucket_policies)
+    when_imported("moto.s3.models", _mend_delete_markers)
     when_imported("moto.ec2.models.subnets", _mend_subnets)
     when_imported("moto.ec2.models.vpcs", _mend_vpc_endpoints)
     when_imported("moto.sns.models", _mend_message_certificates)
@@ -120,6 +121,11 @@ def _mend_bucket_policies(models: Any) -> None:
             self.policy = whole
 
     models.FakeBucket.get_permission = get_permission
+
+
+def _mend_delete_markers(models: Any) -> None:
+    """A bucket that is versioned no longer gives up its delete markers, of which moto knows no end."""
+    models.FakeDeleteMarker.dispose = lambda _self: None
 
 
 def _mend_subnets(module: Any) -> None:

@@ -400,6 +400,17 @@ def test_a_bucket_with_objects_needs_two_switches(plugin: Plugin, endpoint: str)
     assert plugin.read(kept) is None
 
 
+def test_a_bucket_goes_with_what_was_deleted_in_it(plugin: Plugin, endpoint: str) -> None:
+    s3 = client(endpoint, "s3")
+    bucket = plugin.make(BUCKET, {"forceDestroy": True}, name="deleted-in")
+    s3.put_bucket_versioning(Bucket=bucket.id, VersioningConfiguration={"Status": "Enabled"})
+    s3.put_object(Bucket=bucket.id, Key="x", Body=b"1")
+    s3.delete_object(Bucket=bucket.id, Key="x")
+    s3.put_bucket_versioning(Bucket=bucket.id, VersioningConfiguration={"Status": "Suspended"})
+    plugin.delete(bucket)
+    assert plugin.read(bucket) is None
+
+
 def test_a_call_has_no_methods_to_offer(plugin: Plugin) -> None:
     with pytest.raises(grpc.RpcError) as refused:
         plugin.stub.Call(provider_pb2.CallRequest(tok="x", args=wire.to_struct({})))
