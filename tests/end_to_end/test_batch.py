@@ -94,6 +94,9 @@ def test_a_run_whose_machines_are_taken_away_scores_everyone_once(deployed: Stag
     right = [truth[row.sample_id] == row.prediction for row in mine.itertuples()]
     assert sum(right) / SAMPLES > 0.95
 
+    assert "batch-screening" in deployed.run("schedule", "list").out
+    deployed.run("schedule", "run", "batch-screening")
+    assert len(list(bucket.list("batch/screening/_runs/"))) == 3
     said = deployed.run("predict-batch").out
     assert "screening version 1 scored 569 of 569" in said
     assert "1,000 predictions cost $" in said
