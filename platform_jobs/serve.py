@@ -10,6 +10,7 @@ import json
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ LARGEST_BODY: Final = 6 * 1024 * 1024
 """What SageMaker hands to an endpoint at most."""
 MOST_INSTANCES: Final = 10_000
 IDLE_SECONDS: Final = 75
+_LAST_ANSWERS_SECONDS: Final = 10.0
+_POLL_SECONDS: Final = 0.02
 _PATHS: Final = "GET /ping, GET /metrics and POST /invocations"
 _METRICS: Final = "text/plain; version=0.0.4"
 _JSON: Final = "application/json"
@@ -52,6 +55,10 @@ class ServeSettings:
 
     optimised: Annotated[bool, Env("STAGECRAFT_SERVE_OPTIMISED", settings.truth)] = False
     """Whether to answer from the model's smaller form, if the version has one."""
+
+    drain_seconds: Annotated[float, Env("STAGECRAFT_DRAIN_SECONDS", settings.not_negative)] = 0.0
+    """How long it still takes requests after SIGTERM, closing the connection with each answer: for callers
+    that keep connections, where nobody else tells them."""
 
     @property
     def expected_digest(self) -> str:
@@ -250,6 +257,8 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(status, json.dumps(value).encode(), _JSON)
 
     def _send(self, status: HTTPStatus, body: bytes, content_type: str) -> None:
+        if self.server.draining:
+            self.close_connection = True
         self.send_response(status)
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
@@ -283,6 +292,7 @@ class PredictionServer(ThreadingHTTPServer):
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         super().__init__((host, port), _Handler)
         self.predictor = predictor
+        self.draining = False
         self._count_lock = threading.Lock()
         self._in_flight = self._answered = 0
 
@@ -297,6 +307,15 @@ class PredictionServer(ThreadingHTTPServer):
             with self._count_lock:
                 self._in_flight -= 1
                 self._answered += 1
+
+    def drain(self, seconds: float) -> None:
+        """Goes on for so long, takes no more, and finishes what is under way."""
+        self.draining = True
+        time.sleep(seconds)
+        self.shutdown()
+        deadline = time.monotonic() + _LAST_ANSWERS_SECONDS
+        while self._in_flight and time.monotonic() < deadline:
+            time.sleep(_POLL_SECONDS)
 
     def metrics(self) -> str:
         """What is under way and what has been, as Prometheus reads it."""
@@ -337,5 +356,5 @@ def main(_argv: Sequence[str]) -> int:
         try:
             thread.join()
         except Interrupted:
-            server.shutdown()
+            server.drain(config.drain_seconds)
     return 0

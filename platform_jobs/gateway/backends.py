@@ -1,12 +1,10 @@
-"""Where answers come from: a SageMaker endpoint or an HTTP model server; both speak `serve`'s words.
+"""Where answers come from: a SageMaker endpoint or an HTTP model server.
 
 Nothing here waits longer than it is told, and nothing is tried twice: the ladder is what a failure leads to.
 """
 
 import asyncio
 import contextlib
-import json
-import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ import aiohttp
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 
+from platform_jobs.gateway.dialects import Dialect, object_in
 from platform_jobs.gateway.model import BackendError, ModelAnswer, Question, WrongQuestionError
 
 if TYPE_CHECKING:
@@ -41,28 +40,36 @@ class Backend(Protocol):
 
 
 class HttpModel:
-    """A model server: `POST <url>/invocations`, as `platform_jobs serve` answers it."""
+    """A model server: `POST <url>/invocations`, in its dialect."""
 
-    def __init__(self, http: aiohttp.ClientSession, url: str) -> None:
+    def __init__(self, http: aiohttp.ClientSession, dialect: Dialect, url: str) -> None:
         self._http = http
+        self._dialect = dialect
         self._url = f"{url.rstrip('/')}/invocations"
 
     async def ask(self, question: Question, timeout_seconds: float) -> ModelAnswer:
         """The model's answer."""
         headers = {"Content-Type": _JSON, "X-Request-Id": question.id}
-        status, body = await _post(self._http, self._url, _body(question), headers, timeout_seconds)
+        asked = self._dialect.body(question)
+        status, body = await _post(self._http, self._url, asked, headers, timeout_seconds)
         if status != 200:
             raise _refusal(status, body)
-        return _answer(body)
+        return self._dialect.answer(body)
 
 
 class SageMakerModel:
     """A SageMaker endpoint, by its runtime API, one variant of it if named."""
 
     def __init__(
-        self, http: aiohttp.ClientSession, signer: "Signer", endpoint: str, variant: str | None = None
+        self,
+        http: aiohttp.ClientSession,
+        dialect: Dialect,
+        signer: "Signer",
+        endpoint: str,
+        variant: str | None = None,
     ) -> None:
         self._http = http
+        self._dialect = dialect
         self._signer = signer
         self._url = f"{signer.url}/endpoints/{quote(endpoint, safe='')}/invocations"
         self._variant = variant
@@ -72,13 +79,13 @@ class SageMakerModel:
         headers = {"Content-Type": _JSON, "Accept": _JSON, "X-Amzn-SageMaker-Inference-Id": question.id}
         if self._variant is not None:
             headers["X-Amzn-SageMaker-Target-Variant"] = self._variant
-        body = _body(question)
+        body = self._dialect.body(question)
         signed = self._signer.sign(self._url, headers, body)
         status, answer = await _post(self._http, self._url, body, signed, timeout_seconds)
         if status == 200:
-            return _answer(answer)
+            return self._dialect.answer(answer)
         # SageMaker wraps what the container says: 424, with the container's own status and words inside.
-        told = _object(answer)
+        told = object_in(answer)
         original = told.get("OriginalStatusCode")
         if status == 424 and isinstance(original, int):
             raise _refusal(original, str(told.get("OriginalMessage", "")).encode())
@@ -122,8 +129,22 @@ class Signer:
         return _Frozen(found.get_frozen_credentials(), time.monotonic() + _CREDENTIALS_SECONDS)
 
 
-def _body(question: Question) -> bytes:
-    return json.dumps({"instances": [question.features]}).encode()
+@dataclass
+class _Call:
+    """One request on its way."""
+
+    on_kept_connection: bool = False
+
+
+def kept_connections() -> aiohttp.TraceConfig:
+    """What a session needs for calls to know whether theirs was a connection that had been kept."""
+    told = aiohttp.TraceConfig()
+
+    async def reused(_session: Any, context: Any, _parameters: Any) -> None:
+        context.trace_request_ctx.on_kept_connection = True
+
+    told.on_connection_reuseconn.append(reused)
+    return told
 
 
 async def _post(
@@ -131,12 +152,27 @@ async def _post(
 ) -> tuple[int, bytes]:
     try:
         async with asyncio.timeout(timeout_seconds):
-            async with http.post(url, data=body, headers=headers, allow_redirects=False) as answer:
-                return answer.status, await _read(answer)
+            while True:
+                call = _Call()
+                try:
+                    return await _exchange(http, url, body, headers, call)
+                except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+                    # A server may close a kept connection just when it is used again: it was not asked.
+                    if not call.on_kept_connection:
+                        raise
     except TimeoutError:
         raise BackendError("timeout", f"no answer within {timeout_seconds * 1000:.0f} ms") from None
     except (aiohttp.ClientError, OSError) as error:
         raise BackendError("connection", type(error).__name__) from None
+
+
+async def _exchange(
+    http: aiohttp.ClientSession, url: str, body: bytes, headers: Mapping[str, str], call: _Call
+) -> tuple[int, bytes]:
+    async with http.post(
+        url, data=body, headers=headers, allow_redirects=False, trace_request_ctx=call
+    ) as answer:
+        return answer.status, await _read(answer)
 
 
 async def _read(answer: aiohttp.ClientResponse) -> bytes:
@@ -155,45 +191,10 @@ def _refusal(status: int, body: bytes) -> Exception:
     """What a server's refusal means: the question is wrong, or the server is not well."""
     if status not in _CALLERS_MISTAKES:
         return BackendError("throttled" if status == 429 else f"status-{status // 100}xx", f"status {status}")
-    told = _object(body).get("error")
+    told = object_in(body).get("error")
     told = told if isinstance(told, dict) else {}
     problems = told.get("problems")
     return WrongQuestionError(
         str(told.get("message", "the model refuses the question")),
         [item for item in problems if isinstance(item, dict)] if isinstance(problems, list) else (),
     )
-
-
-def _object(body: bytes) -> dict[str, Any]:
-    try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
-def _answer(body: bytes) -> ModelAnswer:
-    """`serve`'s answer to one instance; a server that says anything else is not well."""
-    value = _object(body)
-    predictions = value.get("predictions")
-    if not isinstance(predictions, list) or len(predictions) != 1 or not isinstance(predictions[0], dict):
-        raise BackendError("malformed", "the answer has no one prediction in it")
-    item = predictions[0]
-    prediction, probability = item.get("prediction"), item.get("probability")
-    if not _plain(prediction) or not (probability is None or _probability(probability)):
-        raise BackendError("malformed", "the answer's prediction or probability is no value")
-    version = value.get("model_version")
-    return ModelAnswer(
-        prediction=prediction,
-        probability=probability,
-        version=version if isinstance(version, str) else None,
-    )
-
-
-def _plain(value: Any) -> bool:
-    """A class or a number; NaN is neither."""
-    return isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))
-
-
-def _probability(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1

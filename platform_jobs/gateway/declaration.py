@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from platform_jobs.gateway.dialects import DIALECTS, SERVE
 from platform_jobs.metrics import DEFAULT_STEP, LAST_GOOD_STEP, LIVE_STEP, PREVIOUS_STEP, STEPS
 from platform_jobs.prediction_log import LIVE, SHADOW
 
@@ -63,6 +64,8 @@ class ModelDeclaration:
     """How long each model is waited for."""
     slow_ms: float = DEFAULT_TIMEOUT_MS
     """Answers later than this count as slow: the latency SLO's bound."""
+    speaks: str = SERVE
+    """The dialect of its servers."""
 
     @property
     def stable(self) -> str:
@@ -103,7 +106,7 @@ class _Reader:
         """A model's declaration."""
         self._only(
             *("keys", "variants", "shadow", "ladder", "previous", "defaultAnswer"),
-            *("lastGoodSeconds", "timeoutMs", "slowMs"),
+            *("lastGoodSeconds", "timeoutMs", "slowMs", "speaks"),
         )
         keys = self._texts("keys", required=True)
         variants = self._variants()
@@ -120,7 +123,14 @@ class _Reader:
             last_good_seconds=self._number("lastGoodSeconds", DEFAULT_TTL_SECONDS, above=0),
             timeout_ms=timeout,
             slow_ms=self._number("slowMs", timeout, above=0),
+            speaks=self._speaks(),
         )
+
+    def _speaks(self) -> str:
+        value: str = self._text("speaks", SERVE)
+        if value not in DIALECTS:
+            self._wrong("speaks", value, f"must be one of {', '.join(DIALECTS)}")
+        return value
 
     def _variants(self) -> tuple[Variant, ...]:
         items = self._value.get("variants")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from platform_jobs import metrics
 from platform_jobs.gateway.declaration import ModelDeclaration
+from platform_jobs.gateway.dialects import dialect_of
 from platform_jobs.gateway.guarded import Guarded
 from platform_jobs.gateway.last_good import LastGood
 from platform_jobs.gateway.model import BackendError, ModelAnswer, Question
@@ -48,6 +49,7 @@ class Ladder:
         self._previous = previous
         self._telemetry = telemetry
         self._weights = {variant.name: variant.weight for variant in declared.variants}
+        self._dialect = dialect_of(declared.speaks, declared.name)
         self._last_good: LastGood[ModelAnswer] = LastGood(declared.last_good_seconds)
         self._steps = {
             LIVE_STEP: self._live,
@@ -81,7 +83,7 @@ class Ladder:
                 self._count(metrics.STEP_FAILURES, step=step)
                 continue
             if step in (LIVE_STEP, PREVIOUS_STEP):
-                self._last_good.keep(question.entity_key, answer.said)
+                self._last_good.keep(self._dialect.remembered_by(question), answer.said)
             self._count(metrics.ANSWERS, step=step)
             return answer
         raise NoAnswerError(reasons)
@@ -118,7 +120,7 @@ class Ladder:
         return Answer(said=said, step=PREVIOUS_STEP, variant=variant)
 
     async def _recalled(self, question: Question, variant: str) -> Answer:
-        said = self._last_good.recall(question.entity_key)
+        said = self._last_good.recall(self._dialect.remembered_by(question))
         if said is None:
             raise BackendError("absent")
         return Answer(said=said, step=LAST_GOOD_STEP, variant=variant)

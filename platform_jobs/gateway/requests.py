@@ -12,17 +12,21 @@ from platform_jobs.gateway.model import Question, WrongQuestionError
 LARGEST_BODY: Final = 256 * 1024
 MOST_FEATURES: Final = 2_000
 LONGEST_TEXT: Final = 1_024
+"""Letters of a feature, unless its model takes more."""
 _ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _KNOWN: Final = ("entity", "features", "user")
 
 
-def read_question(body: bytes, keys: tuple[str, ...], request_id: str | None) -> Question:
+def read_question(
+    body: bytes, keys: tuple[str, ...], request_id: str | None, longest_text: int = LONGEST_TEXT
+) -> Question:
     """The question in a request's body.
 
     Args:
         body: `{"entity": {join key: value}, "features": {name: value}, "user": "…"}`; `user` may be left out.
         keys: The join keys that the model's entities have.
         request_id: What the caller calls the request; a new id is made if it is none that can be kept.
+        longest_text: Letters that a feature may have.
 
     Raises:
         WrongQuestionError: with every problem.
@@ -39,7 +43,7 @@ def read_question(body: bytes, keys: tuple[str, ...], request_id: str | None) ->
         if name not in _KNOWN
     ]
     entity = _entity(value.get("entity"), keys, problems)
-    features = _features(value.get("features"), problems)
+    features = _features(value.get("features"), problems, longest_text)
     user = value.get("user")
     if user is not None and not _is_key(user):
         problems.append({"field": "user", "problem": "must be a text or a whole number"})
@@ -73,7 +77,7 @@ def _is_key(value: Any) -> bool:
     return isinstance(value, str) and 0 < len(value) <= LONGEST_TEXT
 
 
-def _features(value: Any, problems: list[dict[str, Any]]) -> Mapping[str, Any]:
+def _features(value: Any, problems: list[dict[str, Any]], longest: int) -> Mapping[str, Any]:
     if not isinstance(value, dict) or not value:
         problems.append({"field": "features", "problem": "must be an object, feature → value"})
         return {}
@@ -81,17 +85,17 @@ def _features(value: Any, problems: list[dict[str, Any]]) -> Mapping[str, Any]:
         problems.append({"field": "features", "problem": f"are more than {MOST_FEATURES}"})
         return {}
     for name, item in value.items():
-        if not _is_scalar(item):
-            problem = "must be a finite number, true, false, null, or a text of up to 1024 letters"
+        if not _is_scalar(item, longest):
+            problem = f"must be a finite number, true, false, null, or a text of up to {longest} letters"
             problems.append({"field": f"features.{name[:100]}", "problem": problem})
     return value
 
 
-def _is_scalar(value: Any) -> bool:
+def _is_scalar(value: Any, longest: int) -> bool:
     if isinstance(value, float):
         return math.isfinite(value)
     if isinstance(value, str):
-        return len(value) <= LONGEST_TEXT
+        return len(value) <= longest
     return value is None or isinstance(value, bool) or (isinstance(value, int) and abs(value) < 2**63)
 
 

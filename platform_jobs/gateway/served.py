@@ -8,6 +8,7 @@ from typing import Any
 
 from platform_jobs import metrics
 from platform_jobs.gateway.declaration import ModelDeclaration
+from platform_jobs.gateway.dialects import dialect_of
 from platform_jobs.gateway.ladder import Answer, Ladder, NoAnswerError
 from platform_jobs.gateway.model import ModelAnswer, Question, WrongQuestionError
 from platform_jobs.gateway.prediction_writer import PredictionWriter
@@ -116,7 +117,8 @@ async def reply(models: Mapping[str, ServedModel], model: str, body: bytes, requ
         known = ", ".join(sorted(models))
         return Reply(404, error_body(f"there is no model of that name; there are {known}"))
     try:
-        question = read_question(body, served.declared.keys, request_id)
+        longest = dialect_of(served.declared.speaks, model).longest_text
+        question = read_question(body, served.declared.keys, request_id, longest)
         answer = await served.answer(question)
     except Exception as error:
         return failure(error)

@@ -13,8 +13,9 @@ from aiohttp import web
 from platform_jobs import metrics, settings
 from platform_jobs.aws import Clients
 from platform_jobs.gateway.application import Health, make_application
-from platform_jobs.gateway.backends import Backend, HttpModel, SageMakerModel, Signer
+from platform_jobs.gateway.backends import Backend, HttpModel, SageMakerModel, Signer, kept_connections
 from platform_jobs.gateway.declaration import ModelDeclaration, Target, parse_models
+from platform_jobs.gateway.dialects import dialect_of
 from platform_jobs.gateway.guarded import Guarded
 from platform_jobs.gateway.ladder import Ladder
 from platform_jobs.gateway.prediction_writer import FLUSH_SECONDS, PredictionWriter
@@ -137,14 +138,15 @@ class Gateway:
         return served
 
     def _guarded(self, declared: ModelDeclaration, name: str, target: Target) -> Guarded:
-        return Guarded(f"{declared.name}/{name}", self._backend(target), declared.timeout_ms / 1000)
+        return Guarded(f"{declared.name}/{name}", self._backend(declared, target), declared.timeout_ms / 1000)
 
-    def _backend(self, target: Target) -> Backend:
+    def _backend(self, declared: ModelDeclaration, target: Target) -> Backend:
+        dialect = dialect_of(declared.speaks, declared.name)
         if target.url is not None:
-            return HttpModel(self._http, target.url)
+            return HttpModel(self._http, dialect, target.url)
         if self._signer is None:
             self._signer = Signer(self._clients or Clients())
-        return SageMakerModel(self._http, self._signer, target.endpoint or "", target.variant)
+        return SageMakerModel(self._http, dialect, self._signer, target.endpoint or "", target.variant)
 
 
 @asynccontextmanager
@@ -162,7 +164,8 @@ async def connected_gateway(
     kept: dict[str, Any] = {"keepalive_timeout": 30} if keep_connections else {"force_close": True}
     connector = aiohttp.TCPConnector(limit=0, **kept)
     cookies = aiohttp.DummyCookieJar()
-    async with aiohttp.ClientSession(connector=connector, cookie_jar=cookies) as http:
+    traces = [kept_connections()]
+    async with aiohttp.ClientSession(connector=connector, cookie_jar=cookies, trace_configs=traces) as http:
         yield Gateway(config, http, clients)
 
 

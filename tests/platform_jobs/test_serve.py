@@ -1,3 +1,4 @@
+import contextlib
 import http.client
 import json
 import os
@@ -8,6 +9,7 @@ import sys
 import tarfile
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -267,9 +269,10 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def start(folder: Path, digest: str, port: int) -> subprocess.Popen[bytes]:
+def start(folder: Path, digest: str, port: int, **told: str) -> subprocess.Popen[bytes]:
     environ = {
         **os.environ,
+        **told,
         "SM_MODEL_DIR": str(folder),
         "SAGEMAKER_BIND_TO_PORT": str(port),
         "STAGECRAFT_MODEL_DIGEST": digest,
@@ -278,10 +281,11 @@ def start(folder: Path, digest: str, port: int) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, env=environ, stderr=subprocess.PIPE)
 
 
-def test_the_command_serves_until_it_is_told_to_stop(tmp_path: Path):
-    folder = tmp_path / "a model"
-    port = free_port()
-    process = start(folder, unpack(folder), port)
+@contextlib.contextmanager
+def served(tmp_path: Path, **told: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """The command, answering, and its port."""
+    folder, port = tmp_path / "a model", free_port()
+    process = start(folder, unpack(folder), port, **told)
     try:
         deadline = time.monotonic() + 60
         while True:
@@ -292,11 +296,54 @@ def test_the_command_serves_until_it_is_told_to_stop(tmp_path: Path):
                 assert process.poll() is None
                 assert time.monotonic() < deadline
                 time.sleep(0.05)
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        yield process, port
     finally:
         process.kill()
         process.communicate()
+
+
+def test_the_command_serves_until_it_is_told_to_stop(tmp_path: Path):
+    with served(tmp_path) as (process, _port):
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+
+
+def test_what_is_under_way_when_it_is_told_to_stop_is_finished(tmp_path: Path):
+    with served(tmp_path) as (process, port):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        connection.request("POST", "/invocations", json.dumps([instance(0)] * 5_000).encode())
+        while "in_flight 1" not in ask_metrics(port):
+            time.sleep(0.001)
+        process.send_signal(signal.SIGTERM)
+        answer = connection.getresponse()
+        assert len(json.loads(answer.read())["predictions"]) == 5_000
+        assert process.wait(20) == 0
+
+
+def ask_metrics(port: int) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        return str(answer.read().decode())
+
+
+def test_it_goes_on_for_a_while_and_closes_kept_connections_in_order(tmp_path: Path):
+    with served(tmp_path, STAGECRAFT_DRAIN_SECONDS="1.5") as (process, port):
+        kept = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        kept.request("GET", "/ping")
+        first = kept.getresponse()
+        assert first.read()
+        assert first.headers["Connection"] is None
+        process.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + 20
+        closing = False
+        while not closing and time.monotonic() < deadline:
+            kept.request("POST", "/invocations", json.dumps([instance(0)]).encode())
+            answer = kept.getresponse()
+            assert answer.status == 200
+            assert answer.read()
+            closing = answer.headers["Connection"] == "close"
+        assert closing, "whoever keeps a connection is told, with an answer"
+        assert ask(port, [instance(0)])[0] == 200
+        assert process.wait(20) == 0
 
 
 def test_another_model_than_the_registered_one_is_not_even_loaded(tmp_path: Path):

@@ -56,6 +56,7 @@ def test_a_whole_one():
         ({"variants": [{"endpoint": "a", "name": "shadow"}]}, "must differ from the others, and from shadow"),
         ({"variants": [{"endpoint": "a", "weight": 0}]}, "needs a weight above 0"),
         ({"variants": [{"endpoint": "a", "weight": -1}]}, "weight = -1 must be a number of at least 0"),
+        ({"speaks": "chat"}, 'speaks = "chat" must be one of completions, serve'),
         ({"ladder": ["previous"]}, "must start with live and go down"),
         ({"ladder": ["live", "last-good", "previous"], "previous": {"endpoint": "p"}}, "go down"),
         ({"ladder": ["live", "magic"]}, 'ladder = "magic" must be one of live, previous'),

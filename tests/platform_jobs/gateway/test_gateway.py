@@ -67,6 +67,79 @@ def test_each_step_answers_when_those_above_cannot_and_is_counted():
     asyncio.run(run())
 
 
+class Closing:
+    """A model server that answers once on each connection, and closes it when it is used again."""
+
+    def __init__(self, *, answers: bool) -> None:
+        self.answers = answers
+        self.connections = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        for asked in range(2):
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = int(head.lower().partition(b"content-length:")[2].split()[0])
+            await reader.readexactly(length)
+            if asked or not self.answers:
+                break
+            body = json.dumps({"predictions": [{"prediction": "well"}]}).encode()
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+            await writer.drain()
+        writer.close()
+
+
+@pytest.mark.parametrize(("answers", "connections"), [(True, 3), (False, 3)])
+def test_a_kept_connection_that_is_closed_when_it_is_used_costs_no_answer(answers, connections):
+    async def run() -> None:
+        model = Closing(answers=answers)
+        server = await asyncio.start_server(model.serve, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        async with server, world(variants=[{"url": f"http://127.0.0.1:{port}"}]) as here:
+            statuses = [(await here.ask())[0] for _ in range(3)]
+        # A server that closes new connections is not well, and is not asked again and again.
+        assert statuses == [200 if answers else 503] * 3
+        assert model.connections == connections
+
+    asyncio.run(run())
+
+
+def test_a_language_model_is_asked_in_its_own_words():
+    async def run() -> None:
+        async with world("live", ladder=["live", "last-good"], speaks="completions") as here:
+            live = here.models["live"]
+            live.mood = "completing"
+            features = {"prompt": "Once", "max_tokens": 5, "stream": True}
+            status, told = await here.ask(features=features)
+            assert (status, told["prediction"], told["step"]) == (200, "live on Once", "live")
+            sent = {"model": "churn", "prompt": "Once", "max_tokens": 5, "n": 1, "stream": False}
+            assert live.asked == [sent], "a ladder can go down from whole answers only"
+            live.mood = "failing"
+            _, told = await here.ask(features=features)
+            assert (told["prediction"], told["step"]) == ("live on Once", "last-good")
+            status, _ = await here.ask(features={**features, "prompt": "Twice"})
+            assert status == 503, "the answer to one prompt is none to another"
+
+    asyncio.run(run())
+
+
+def test_a_language_models_prompt_may_be_long_and_its_nonsense_is_no_answer():
+    async def run() -> None:
+        async with world("live", speaks="completions") as here:
+            live = here.models["live"]
+            live.mood = "completing"
+            long = "a" * 50_000
+            assert (await here.ask(features={"prompt": long}))[1]["prediction"] == f"live on {long}"
+            for mood in ("well", "talking nonsense"):  # `serve`'s words are none of its
+                live.mood = mood
+                assert (await here.ask(features={"prompt": "b"}))[0] == 503
+        async with world("live") as here:
+            status, told = await here.ask(features={"age": long})
+            assert status == 400
+            assert "1024 letters" in told["error"]["problems"][0]["problem"]
+
+    asyncio.run(run())
+
+
 def test_without_a_lower_step_a_failure_is_an_error_that_says_why():
     async def run() -> None:
         async with world("live") as here:

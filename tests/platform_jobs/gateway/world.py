@@ -48,6 +48,9 @@ class Model:
                 problems = [{"instance": 0, "field": "age", "problem": "age must be a number"}]
                 told = {"error": {"message": "the instances do not fit the model", "problems": problems}}
                 return web.json_response(told, status=400)
+            case "completing":
+                prompt = self.asked[-1]["prompt"]
+                return web.json_response({"choices": [{"text": f"{self.name} on {prompt}"}], "model": "m"})
             case "talking nonsense":
                 return web.Response(text="[1, 2")
             case "not sure":
