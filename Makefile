@@ -5,8 +5,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 STACK ?= local
 UV := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python
-# Two test workers: one per core of the smallest machine we support.
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
+# Three test workers for the two cores of the smallest machine we support: clouds and clusters are waited for. The
+# order of files is ours (tests/conftest.py); pytest-xdist's own would leave the longest for the end.
+PYTEST := $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help up check preview destroy test test-fast lint bench browser lock crds format
 

@@ -26,11 +26,11 @@ for item in yaml.safe_load_all(pathlib.Path({POOLS!r}).read_text()):
 """
 SHORT = {
     "jobs": [
-        {"name": "a", "at": 0.0, "hours": 8.0, "gpus": 1, "workers": 2, "deadline": 10},
-        {"name": "b", "at": 0.5, "hours": 8.0, "gpus": 1, "deadline": 10},
+        {"name": "a", "at": 0.0, "hours": 4.0, "gpus": 1, "workers": 2, "deadline": 6},
+        {"name": "b", "at": 0.5, "hours": 4.0, "gpus": 1, "deadline": 6},
     ],
     "serving": [
-        {"name": "assistant", "gpus": 1, "replicas": [{"at": 0, "count": 1}, {"at": 8.5, "count": 0}]}
+        {"name": "assistant", "gpus": 1, "replicas": [{"at": 0, "count": 1}, {"at": 4.5, "count": 0}]}
     ],
 }
 
