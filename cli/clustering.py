@@ -20,7 +20,10 @@ def up(workspace: Workspace) -> None:
     console = Console(stderr=True, highlight=False)
     with troubles_told(console):
         found = cluster.up(
-            workspace.files.cluster, region=workspace.region, say=lambda text: _say(console, text)
+            workspace.files.cluster,
+            region=workspace.region,
+            cloud=workspace.files.cloud,
+            say=lambda text: _say(console, text),
         )
     console.print(f"[green]the cluster of stack {workspace.stack} is ready[/] at {found.server}\n")
     console.print(f"export KUBECONFIG={found.kubeconfig}", markup=False, soft_wrap=True)

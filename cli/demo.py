@@ -16,15 +16,17 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cli.batch_jobs import BatchJobError, BatchJobs
+from cli.cluster_gateway import ClusterGateway, NobodyAnswersError
 from platform_jobs import demo_data, layout, registry, release, review
 from platform_jobs.aws import Clients
 from platform_jobs.errors import JobError
 from platform_jobs.ingest import Ingested, ingest
-from platform_jobs.predict import PredictionClient
+from platform_jobs.online import OnlineReader
+from platform_jobs.predict import Prediction, PredictionClient, instance_of
 from platform_jobs.registry import Registered
 from platform_jobs.release import PointerNames, Pointers
 from platform_jobs.settings import S3Location
-from platform_jobs.views import load_view
+from platform_jobs.views import View, load_view
 
 if TYPE_CHECKING:
     import boto3
@@ -36,11 +38,13 @@ STEPS: Final = (
     ("train", "train a model and register a version of it"),
     ("approve", "approve the version"),
     ("release", "point live at the version"),
-    ("deploy", "put the live version behind the endpoint"),
-    ("predict", "ask the endpoint about samples, with the features that are online"),
+    ("deploy", "put the live version where it answers"),
+    ("predict", "ask it about samples, with the features that are online"),
 )
 """The demo's steps in their order, with what each does."""
 SAMPLES: Final = 10
+LIVE: Final = "live"
+"""The ladder's first step."""
 _POLL_SECONDS: Final = 0.25
 _ENDPOINT_SECONDS: Final = 900
 
@@ -63,8 +67,26 @@ class DemoError(Exception):
 
 
 @dataclass(frozen=True)
+class Deployed:
+    """A deployment that went well."""
+
+    outputs: Mapping[str, Any]
+    """The stack's plain outputs."""
+    in_cluster: Mapping[str, ClusterGateway]
+    """What answers for the models that are live in the stack's cluster."""
+
+
+class _Asked(NamedTuple):
+    """Who is asked."""
+
+    where: str
+    about: Callable[[Sequence[Mapping[str, Any]]], list[Prediction]]
+    """Entities → what it says of each."""
+
+
+@dataclass(frozen=True)
 class Answer:
-    """What the endpoint says of a sample, and what is true."""
+    """What the model says of a sample, and what is true."""
 
     sample: str
     prediction: Any
@@ -83,7 +105,8 @@ class DemoReport:
     """What the demo did."""
 
     model: str
-    endpoint: str
+    where: str
+    """Where it answers."""
     added: bool
     """Whether the data set was new to the raw bucket."""
     rows_in: int
@@ -104,7 +127,7 @@ def run_demo(
     endpoint: str | None,
     region: str,
     progress: Callable[[Progress], None],
-    deploy: Callable[[], Mapping[str, Any]],
+    deploy: Callable[[], Deployed],
     *,
     bad_rows: int = 3,
     session: "boto3.Session | None" = None,
@@ -116,7 +139,7 @@ def run_demo(
         endpoint: where the cloud's APIs are; None for AWS itself.
         region: the environment's region.
         progress: is told of each step, in the order of `STEPS`, once before and once after.
-        deploy: deploys the stack, and returns its outputs.
+        deploy: deploys the stack.
         bad_rows: rows to spoil, for the quality gate to find.
         session: credentials to use. Default: those of the environment.
 
@@ -139,7 +162,7 @@ class _Demo:
         self._progress = progress
         self._jobs = BatchJobs(outputs, clients)
 
-    def run(self, deploy: Callable[[], Mapping[str, Any]], bad_rows: int) -> DemoReport:
+    def run(self, deploy: Callable[[], Deployed], bad_rows: int) -> DemoReport:
         """All steps."""
         model = self._step("ingest", self._model)
         ingested = self._step("ingest", lambda: self._ingest(bad_rows))
@@ -148,11 +171,11 @@ class _Demo:
         version = self._step("train", lambda: self._train(model))
         version = self._step("approve", lambda: self._approve(version))
         pointers = self._step("release", lambda: self._release(model, version))
-        endpoint: str = self._step("deploy", lambda: self._deploy(model, deploy))
-        answers = self._step("predict", lambda: self._predict(endpoint))
+        asked: _Asked = self._step("deploy", lambda: self._deploy(model, deploy))
+        answers = self._step("predict", lambda: self._predict(asked))
         return DemoReport(
             model=model,
-            endpoint=endpoint,
+            where=asked.where,
             added=ingested.added,
             rows_in=judged["rows_in"],
             rows_good=judged["rows_good"],
@@ -171,7 +194,7 @@ class _Demo:
             return work()
         except BatchJobError as error:
             raise DemoError(name, str(error), error.tail) from error
-        except (JobError, BotoCoreError, ClientError) as error:
+        except (JobError, NobodyAnswersError, BotoCoreError, ClientError) as error:
             raise DemoError(name, str(error)) from error
 
     def _say(self, step: str, detail: str, *, done: bool = True) -> None:
@@ -280,9 +303,15 @@ class _Demo:
         self._say("release", f"live is version {version.number}, previous is {previous}")
         return pointers
 
-    def _deploy(self, model: str, deploy: Callable[[], Mapping[str, Any]]) -> str:
+    def _deploy(self, model: str, deploy: Callable[[], Deployed]) -> "_Asked":
         self._begin("deploy")
-        self._outputs = deploy()
+        deployed = deploy()
+        self._outputs = deployed.outputs
+        pods = deployed.in_cluster.get(model)
+        if pods is not None:
+            pods.wait(_ENDPOINT_SECONDS if pods.folder.exists() else 0)
+            self._say("deploy", f"{len(pods.live().pods)} pods answer at {pods.live_url}")
+            return _Asked(pods.gateway_url, lambda entities: self._from_gateway(model, pods, entities))
         name: str = self._outputs["models"][model]["endpoint"]
         if name == "none":
             raise DemoError("deploy", f"the deployment made no endpoint for model {model}")
@@ -297,25 +326,49 @@ class _Demo:
                 raise DemoError("deploy", f"endpoint {name} is {status}: {cause}")
             time.sleep(_POLL_SECONDS)
         self._say("deploy", f"endpoint {name} is in service")
-        return name
+        return _Asked(f"endpoint {name}", lambda entities: self._from_endpoint(name, entities))
 
-    def _predict(self, endpoint: str) -> list[Answer]:
+    def _predict(self, asked: "_Asked") -> list[Answer]:
         self._begin("predict")
-        view = self._outputs["views"][demo_data.VIEW]
-        base = view["declarationUri"].rpartition("/")[0]
-        declared = load_view(self._clients, S3Location.parse(f"{base}/"), demo_data.VIEW)
-        client = PredictionClient(self._clients, endpoint, [declared], {demo_data.VIEW: view["table"]})
-        asked = _some(demo_data.samples())
-        found = client.predict([{demo_data.KEY: row[demo_data.KEY]} for row in asked])
+        rows = _some(demo_data.samples())
+        found = asked.about([{demo_data.KEY: row[demo_data.KEY]} for row in rows])
         answers = [
             Answer(
                 row[demo_data.KEY], item.prediction, item.probability or 0.0, row[demo_data.LABEL], item.id
             )
-            for row, item in zip(asked, found, strict=True)
+            for row, item in zip(rows, found, strict=True)
         ]
         right = sum(answer.right for answer in answers)
         self._say("predict", f"{right} of {len(answers)} samples told rightly")
         return answers
+
+    def _from_endpoint(self, name: str, entities: Sequence[Mapping[str, Any]]) -> list[Prediction]:
+        view, table = self._view()
+        return PredictionClient(self._clients, name, [view], {view.name: table}).predict(entities)
+
+    def _from_gateway(
+        self, model: str, pods: ClusterGateway, entities: Sequence[Mapping[str, Any]]
+    ) -> list[Prediction]:
+        view, table = self._view()
+        features = OnlineReader(self._clients, [view], {view.name: table}).read(entities)
+        answers = [
+            pods.predict(model, entity, instance_of([view], known))
+            for entity, known in zip(entities, features, strict=True)
+        ]
+        lower = sorted({answer["step"] for answer in answers} - {LIVE})
+        if lower:
+            raise DemoError("predict", f"not the live version answers, but the ladder: {', '.join(lower)}")
+        return [
+            Prediction(answer["id"], answer["prediction"], answer["probability"], answer["model_version"])
+            for answer in answers
+        ]
+
+    def _view(self) -> tuple[View, str]:
+        """The demo's view, and its online table."""
+        known = self._outputs["views"][demo_data.VIEW]
+        base = known["declarationUri"].rpartition("/")[0]
+        declared = load_view(self._clients, S3Location.parse(f"{base}/"), demo_data.VIEW)
+        return declared, known["table"]
 
     def _run_job(self, name: str, environment: Mapping[str, str]) -> str:
         """Submits a job and waits for its success; returns its id."""

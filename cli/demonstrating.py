@@ -14,11 +14,11 @@ from rich.progress import (
 )
 
 from cli import deploying
-from cli.demo import STEPS, DemoError, DemoReport, run_demo
+from cli.demo import STEPS, DemoError, DemoReport, Deployed, run_demo
 from cli.demo import Progress as News
 from cli.deploying import console_for, told_in_words
 from cli.failures import FAILED, MISUSED, stop
-from cli.stacks import deployed_outputs
+from cli.stacks import deployed_outputs, served_in_cluster
 from cli.workspace import Workspace
 from twin.engine.engine import Engine
 from twin.wire import unwrap
@@ -86,14 +86,14 @@ def _run(
         raise stop(console, f"{error.step}: {error}{tail}", FAILED) from None
 
 
-def _deploy(workspace: Workspace, cloud: str) -> Mapping[str, Any]:
+def _deploy(workspace: Workspace, cloud: str) -> Deployed:
     """The release as what it is, a deployment: judged by the packs, recorded in the state."""
     result = Engine(workspace.setup(cloud, whole=True), deploying.quiet, deploying.options()).up()
     if not result.ok:
         reasons = [each.message for each in result.violations if each.level != "advisory"] + result.problems
         raise DemoError("deploy", "; ".join(reasons) or "the deployment failed")
     plain: Mapping[str, Any] = unwrap(result.outputs).value
-    return plain
+    return Deployed(plain, served_in_cluster(workspace, plain))
 
 
 def _print_report(console: Console, report: DemoReport) -> None:
@@ -105,7 +105,7 @@ def _print_report(console: Console, report: DemoReport) -> None:
         )
     right = sum(answer.right for answer in report.answers)
     console.print(
-        f"[bold]{report.model}[/] version {report.version_number} answers at endpoint {report.endpoint}: "
+        f"[bold]{report.model}[/] version {report.version_number} answers at {report.where}: "
         f"{right} of {len(report.answers)} predictions right"
     )
     if report.quarantine:

@@ -11,12 +11,13 @@ from cli.deploying import console_for, told_in_words
 from cli.display import print_json
 from cli.failures import FAILED, MISUSED, stop
 from cli.load.drive import Target, drive
+from cli.load.fronts import InCluster, Opener, OwnGateway
 from cli.load.gateway_process import GatewayError
 from cli.load.generator import Bodies
 from cli.load.plan import LoadPlan, parse_plan
 from cli.load.questions import question_bodies
 from cli.load.report import Fault, LoadReport
-from cli.stacks import deployed_outputs
+from cli.stacks import deployed_outputs, served_in_cluster
 from cli.workspace import Workspace
 from twin.aws.cloud.client import CloudError
 from twin.wire import unwrap
@@ -43,19 +44,10 @@ def load(
         outputs: Mapping[str, Any] = unwrap(deployed_outputs(workspace)).value
         chosen = _chosen(workspace, console, outputs, model)
         with workspace.cloud() as cloud:
-            told = {"STAGECRAFT_GATEWAY_METRICS": "cloudwatch"}
-            told["STAGECRAFT_GATEWAY_PUBLISH_SECONDS"] = _PUBLISH_SECONDS
-            if log_predictions:
-                told["STAGECRAFT_ARTIFACTS_BUCKET"] = outputs["buckets"]["artifacts"]
             target = Target(
-                cloud=cloud,
-                region=workspace.region,
-                stack=workspace.stack,
+                front=_front(workspace, cloud, outputs, chosen, log_predictions=log_predictions),
                 model=chosen,
-                endpoint=outputs["models"][chosen]["endpoint"],
-                declaration=outputs["gateway"][chosen],
                 bodies=_bodies(workspace, console, cloud, outputs, chosen),
-                told=told,
             )
             try:
                 report = _with_progress(console, target, plan)
@@ -69,6 +61,28 @@ def load(
         raise stop(console, f"{report.lost} of {len(report.outcomes)} requests were lost", FAILED)
 
 
+def _front(
+    workspace: Workspace, cloud: str, outputs: Mapping[str, Any], model: str, *, log_predictions: bool
+) -> Opener:
+    """Where the model answers: from the stack's cluster, or behind a gateway for the time of the load."""
+    in_cluster = served_in_cluster(workspace, outputs).get(model)
+    if in_cluster is not None:
+        return InCluster(in_cluster)
+    told = {"STAGECRAFT_GATEWAY_METRICS": "cloudwatch"}
+    told["STAGECRAFT_GATEWAY_PUBLISH_SECONDS"] = _PUBLISH_SECONDS
+    if log_predictions:
+        told["STAGECRAFT_ARTIFACTS_BUCKET"] = outputs["buckets"]["artifacts"]
+    return OwnGateway(
+        cloud=cloud,
+        region=workspace.region,
+        stack=workspace.stack,
+        model=model,
+        endpoint=outputs["models"][model]["endpoint"],
+        declaration=outputs["gateway"][model],
+        told=told,
+    )
+
+
 def _chosen(workspace: Workspace, console: Console, outputs: Mapping[str, Any], model: str | None) -> str:
     """The model that is meant: the one named, or the only one."""
     if not outputs.get("models"):
@@ -77,7 +91,7 @@ def _chosen(workspace: Workspace, console: Console, outputs: Mapping[str, Any], 
             f"stack {workspace.stack!r} is not deployed; "
             f"`stagecraft up --stack {workspace.stack}` deploys it",
         )
-    served: list[str] = sorted(outputs.get("gateway") or {})
+    served: list[str] = sorted({*(outputs.get("gateway") or {}), *served_in_cluster(workspace, outputs)})
     names = sorted(outputs["models"])
     if model is None and len(served) == 1:
         return served[0]

@@ -2,9 +2,11 @@
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cli.cluster_gateway import ClusterGateway
 from cli.deploying import console_for, print_outputs, told_in_words
 from cli.display import print_json, visible_outputs
 from cli.failures import FAILED, MISUSED, stop
@@ -46,6 +48,19 @@ def deployed_outputs(workspace: Workspace) -> dict[str, Any]:
     """The outputs in the stack's state; empty if it is not deployed."""
     store = StackStore(workspace.files, PULUMI_VERSION)
     return plain_outputs(store.load()[0]) if store.exists() else {}
+
+
+def served_in_cluster(workspace: Workspace, outputs: Mapping[str, Any]) -> dict[str, ClusterGateway]:
+    """Model → what answers for it in the stack's cluster, of the models that are live there."""
+    found = outputs.get("servingCluster")
+    if not isinstance(found, Mapping):
+        return {}
+    urls = found["modelUrls"]
+    return {
+        name: ClusterGateway(workspace.files.cluster, found["gatewayUrl"], urls[f"{name}-live"])
+        for name in sorted(outputs.get("models") or ())
+        if f"{name}-live" in urls
+    }
 
 
 def export_state(workspace: Workspace, file: Path | None) -> None:

@@ -37,6 +37,7 @@ FETCH_CONTAINER: Final = Request(vcpus=1, memory_mib=512, accelerators=0)
 START_SECONDS: Final = {"cpu": 120, "gpu": 1200}
 """A large model takes minutes to get into a GPU's memory."""
 WARM_PRIORITY: Final = -10
+_PLATFORM_IMAGE: Final = {serving_objects.IMAGE: serving_objects.PLATFORM}
 _LONGEST: Final = 50
 """Of a Deployment's name: what Kubernetes hangs on it for pods must fit as well."""
 _PACKAGE: Final = re.compile(r"arn:(aws[a-z-]*):sagemaker:([a-z0-9-]+):(\d{12}):model-package/(.+)")
@@ -70,7 +71,7 @@ class ServedModel(TypedDict):
     runtime: NotRequired[str]
     """`cpu` (the platform image's `serve`: ONNX Runtime or scikit-learn) or `gpu` (vLLM). Default: cpu."""
     image_uri: NotRequired[pulumi.Input[str]]
-    """Image of the model layer, by digest; required for `gpu`, with vLLM's entrypoint. Default: the
+    """Image of the model layer, by digest; required for `gpu`: one that has `vllm`. Default: the
     platform's."""
     arguments: NotRequired[list[str]]
     """More arguments for vLLM. Default: none."""
@@ -218,6 +219,7 @@ class ServingCluster(pulumi.ComponentResource):
             self, kubernetes_objects.provider(f"{name}-kubernetes", args["cluster"]["kubeconfig"], self)
         )
         self._pools = self._machines()
+        self._identities: dict[str, list[pulumi.Resource]] = {}
         self._policies = self._network_policies()
         self.model_role_arns = by_name({model["name"]: self._model_role(model) for model in args["models"]})
         self.gateway_role_arn = self._gateway_role()
@@ -298,9 +300,9 @@ class ServingCluster(pulumi.ComponentResource):
             tags=tags,
             opts=self._options,
         )
-        aws.iam.RolePolicy(f"{name}-policy", role=role.id, policy=policy, opts=self._options)
-        self._objects.service_account(f"{name}-account", self._args["namespace"], account)
-        aws.eks.PodIdentityAssociation(
+        rights = aws.iam.RolePolicy(f"{name}-policy", role=role.id, policy=policy, opts=self._options)
+        known = self._objects.service_account(f"{name}-account", self._args["namespace"], account)
+        association = aws.eks.PodIdentityAssociation(
             f"{name}-identity",
             cluster_name=self._args["cluster"]["name"],
             namespace=self._args["namespace"],
@@ -309,6 +311,8 @@ class ServingCluster(pulumi.ComponentResource):
             tags=tags,
             opts=self._options,
         )
+        # A pod gets its credentials when it is made, or never.
+        self._identities[account] = [rights, known, association]
         return role.arn, role.name
 
     def _model_role(self, model: ServedModel) -> pulumi.Output[str]:
@@ -376,12 +380,16 @@ class ServingCluster(pulumi.ComponentResource):
                     runtime=_runtime(model),
                     fetch=_fetching(known["platform"], known["version"], known["region"]),
                     scratch_gib=int(model.get("model_gib", 1)),
-                    annotations=serving_objects.scraped(serving_objects.MODEL_PORT),
+                    annotations={
+                        **serving_objects.scraped(serving_objects.MODEL_PORT),
+                        **({} if "image_uri" in model else _PLATFORM_IMAGE),
+                    },
                 ).deployment(None)
             ),
             labels,
             annotations={serving_objects.FALLBACK: _fallback(model)},
             runtime=_runtime(model),
+            account=model["name"],
         )
         self._scaler(name, model)
         return self._service(name, labels, serving_objects.MODEL_PORT)
@@ -408,6 +416,7 @@ class ServingCluster(pulumi.ComponentResource):
             ),
             labels,
             runtime=_runtime(model),
+            account=model["name"],
         )
 
     def _gateway(self, declared: str) -> str:
@@ -427,11 +436,15 @@ class ServingCluster(pulumi.ComponentResource):
                     labels=labels,
                     container=gateway_container(declared, **known),
                     runtime="cpu",
-                    annotations=serving_objects.scraped(serving_objects.GATEWAY_PORT),
+                    annotations={
+                        **serving_objects.scraped(serving_objects.GATEWAY_PORT),
+                        **_PLATFORM_IMAGE,
+                    },
                 ).deployment(None)
             ),
             labels,
             runtime="cpu",
+            account=GATEWAY_ACCOUNT,
         )
         self._objects.built_in(
             f"{self._name}-{name}-scaler",
@@ -460,6 +473,7 @@ class ServingCluster(pulumi.ComponentResource):
         labels: Mapping[str, str],
         *,
         runtime: str,
+        account: str,
         annotations: Mapping[str, str] | None = None,
     ) -> None:
         _pool, node_pool = self._pools[runtime]
@@ -468,7 +482,7 @@ class ServingCluster(pulumi.ComponentResource):
             "Deployment",
             self._metadata(name, **({"annotations": dict(annotations)} if annotations else {})),
             spec,
-            after=[node_pool, *self._policies],
+            after=[node_pool, *self._policies, *self._identities[account]],
         )
         self._objects.built_in(
             f"{self._name}-{name}-budget",
@@ -631,8 +645,10 @@ def model_container(model: ServedModel, image: str) -> Container:
     if runtime == "gpu":
         return Container(
             **shared,
+            # Its images start their server in different ways; this one they all have.
+            command=("vllm", "serve"),
             arguments=[
-                f"--model={serving_objects.MODEL_FOLDER}",
+                serving_objects.MODEL_FOLDER,
                 f"--served-model-name={model['name']}",
                 f"--port={serving_objects.MODEL_PORT}",
                 f"--tensor-parallel-size={int(model.get('gpus', 1))}",
@@ -653,6 +669,8 @@ def model_container(model: ServedModel, image: str) -> Container:
         environment={
             "SM_MODEL_DIR": serving_objects.MODEL_FOLDER,
             "STAGECRAFT_MODEL_DIGEST_FILE": serving_objects.DIGEST_FILE,
+            # The gateway keeps its connections to a pod that goes.
+            "STAGECRAFT_DRAIN_SECONDS": "2",
             # A smaller form is in a version only if it answers as well.
             "STAGECRAFT_SERVE_OPTIMISED": "true",
         },
@@ -709,6 +727,8 @@ def _declared(args: ServingClusterArgs, model: ServedModel) -> dict[str, Any]:
         "timeoutMs": timeout,
         "slowMs": int(model.get("slow_ms", timeout)),
     }
+    if _runtime(model) == "gpu":
+        declared["speaks"] = "completions"
     for variant in model["variants"]:
         if variant["name"] == PREVIOUS and PREVIOUS in ladder:
             declared["previous"] = target(variant)

@@ -16,6 +16,9 @@ LAYER: Final = f"{DOMAIN}/layer"
 """`application` or `model`."""
 MODEL: Final = f"{DOMAIN}/model"
 VARIANT: Final = f"{DOMAIN}/variant"
+IMAGE: Final = f"{DOMAIN}/image"
+PLATFORM: Final = "platform"
+"""Annotation of pods whose containers run the platform's own image: the twin runs those for real."""
 FALLBACK: Final = f"{DOMAIN}/fallback"
 """Annotation: what users get while the model has no answer."""
 USER: Final = 10001
@@ -28,7 +31,13 @@ DRAIN_SECONDS: Final = 5
 """How long a pod that must go still answers, until everybody has heard that it goes."""
 GRACE_SECONDS: Final = 60
 _NAMESPACE: Final = "kubernetes.io/metadata.name"
-_SPREAD: Final = ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
+_SPREAD: Final[Mapping[str, Mapping[str, Any]]] = {
+    # A preference: a zone that is gone must not keep pods from starting in another.
+    "topology.kubernetes.io/zone": {"whenUnsatisfiable": "ScheduleAnyway"},
+    # Were this one too, a second replica would land beside the first where there is room. So it needs another
+    # machine, and Karpenter buys that in another zone if it can.
+    "kubernetes.io/hostname": {"whenUnsatisfiable": "DoNotSchedule", "minDomains": 2},
+}
 _HOLD: Final = "trap 'exit 0' TERM INT; while :; do sleep 3600 & wait $!; done"
 
 
@@ -94,16 +103,15 @@ class Pods:
             },
             "nodeSelector": {POOL: self.pool.name},
             "tolerations": self.pool.tolerations,
-            # A preference: a zone that is gone must not keep pods from starting in another.
             "topologySpreadConstraints": [
                 {
                     "maxSkew": 1,
                     "topologyKey": key,
-                    "whenUnsatisfiable": "ScheduleAnyway",
+                    **otherwise,
                     "labelSelector": {"matchLabels": dict(self.labels)},
                     "matchLabelKeys": ["pod-template-hash"],
                 }
-                for key in _SPREAD
+                for key, otherwise in _SPREAD.items()
             ],
             "terminationGracePeriodSeconds": GRACE_SECONDS,
             "containers": [self._container(self.container)],
@@ -277,7 +285,13 @@ def queue_scaler(
                 "type": "prometheus",
                 "name": "queue",
                 "metricType": "AverageValue",
-                "metadata": {"serverAddress": prometheus, "query": query, "threshold": str(target)},
+                "metadata": {
+                    # Else a Prometheus that has lost sight of the pods counts as nobody asking.
+                    "ignoreNullValues": "false",
+                    "query": query,
+                    "serverAddress": prometheus,
+                    "threshold": str(target),
+                },
             }
         ],
     }

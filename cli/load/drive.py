@@ -1,15 +1,17 @@
 """A load from beginning to end: the gateway comes up, is warm, is asked, loses its live model, ends."""
 
 import asyncio
-import http.client
 import json
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
 
-from cli.load.gateway_process import GatewayError, RunningGateway, running_gateway
-from cli.load.generator import Bodies, run_load
+import aiohttp
+
+from cli.load.fronts import Front, Opener
+from cli.load.gateway_process import GatewayError
+from cli.load.generator import JSON, Bodies, run_load
 from cli.load.plan import LoadPlan
 from cli.load.report import LIVE, Fault, LoadReport
 from cli.load.watch import Watch
@@ -22,18 +24,10 @@ _WARM_POLL_SECONDS: Final = 0.2
 class Target:
     """What is put under load."""
 
-    cloud: str
-    """The twin's cloud."""
-    region: str
-    stack: str
+    front: Opener
+    """The gateway, and what a fault kills."""
     model: str
-    endpoint: str
-    """The live version's endpoint: what a fault kills."""
-    declaration: Mapping[str, Any]
-    """The model's entry of `STAGECRAFT_GATEWAY_MODELS`."""
     bodies: Bodies
-    told: Mapping[str, str] = field(default_factory=dict)
-    """More of the gateway's environment."""
 
 
 def drive(target: Target, plan: LoadPlan, progress: Callable[[int], None] = lambda _sent: None) -> LoadReport:
@@ -43,39 +37,37 @@ def drive(target: Target, plan: LoadPlan, progress: Callable[[int], None] = lamb
         GatewayError: the gateway does not come up, or the live version does not answer to begin with.
         CloudError: the twin's cloud refuses the fault.
     """
-    declared = {target.model: target.declaration}
-    with running_gateway(target.cloud, target.region, target.stack, declared, target.told) as gateway:
-        _warm_up(gateway, target)
-        return asyncio.run(_load(gateway, target, plan, progress))
+    with target.front.open() as front:
+        asyncio.run(_warm_up(front, target))
+        return asyncio.run(_load(front, target, plan, progress))
 
 
-def _warm_up(gateway: RunningGateway, target: Target) -> None:
+async def _warm_up(front: Front, target: Target) -> None:
     """Until the live model answers: a container that has to start first is no news."""
     deadline = time.monotonic() + _WARM_SECONDS
     words = "nothing was heard of it"
-    while time.monotonic() < deadline:
-        try:
-            status, said = gateway.ask("POST", f"/v1/models/{target.model}/predict", target.bodies[0])
-        except (OSError, http.client.HTTPException) as error:
-            words = f"the gateway does not: {type(error).__name__}"
-        else:
-            if status == 200 and json.loads(said)["step"] == LIVE:
-                return
-            words = said[:300].decode(errors="replace")
-        time.sleep(_WARM_POLL_SECONDS)
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as http:
+        while time.monotonic() < deadline:
+            try:
+                async with http.post(_url(front, target), data=target.bodies[0], headers=JSON) as answer:
+                    status, said = answer.status, await answer.read()
+            except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                words = f"the gateway does not: {type(error).__name__}"
+            else:
+                if status == 200 and json.loads(said)["step"] == LIVE:
+                    return
+                words = said[:300].decode(errors="replace")
+            await asyncio.sleep(_WARM_POLL_SECONDS)
     raise GatewayError(f"the live version of {target.model} does not answer: {words}")
 
 
-async def _load(
-    gateway: RunningGateway, target: Target, plan: LoadPlan, progress: Callable[[int], None]
-) -> LoadReport:
-    watch, done = Watch(gateway.address, target.model), asyncio.Event()
+async def _load(front: Front, target: Target, plan: LoadPlan, progress: Callable[[int], None]) -> LoadReport:
+    watch, done = Watch(front.counters, target.model), asyncio.Event()
     watching = asyncio.create_task(watch.run(done))
     await watch.started.wait()
-    fault = None if plan.kill_after is None else asyncio.create_task(_kill(target, plan.kill_after))
+    fault = None if plan.kill_after is None else asyncio.create_task(_kill(front, plan.kill_after))
     try:
-        url = f"{gateway.address}/v1/models/{target.model}/predict"
-        outcomes = await run_load(url, target.bodies, plan, progress)
+        outcomes = await run_load(_url(front, target), target.bodies, plan, progress)
     finally:
         done.set()
         await watching
@@ -88,11 +80,13 @@ async def _load(
     )
 
 
-async def _kill(target: Target, seconds: float) -> Fault:
-    from twin.aws.cloud.client import kill_endpoint
+def _url(front: Front, target: Target) -> str:
+    return f"{front.address}/v1/models/{target.model}/predict"
 
+
+async def _kill(front: Front, seconds: float) -> Fault:
     start = time.perf_counter()
     await asyncio.sleep(seconds)
     at = time.perf_counter() - start
-    killed = await asyncio.to_thread(kill_endpoint, target.cloud, target.region, target.endpoint)
+    killed = await asyncio.to_thread(front.kill_live)
     return Fault(at=at, processes=tuple(killed))

@@ -17,6 +17,7 @@ import aiohttp
 
 from cli.load.plan import LoadPlan
 
+JSON: Final = {"Content-Type": "application/json"}
 ANSWER_SECONDS: Final = 10.0
 """A request that is not answered by then is lost."""
 
@@ -82,7 +83,7 @@ async def _send(http: aiohttp.ClientSession, url: str, body: bytes, start: float
     step: str | None = None
     problem: str | None = None
     try:
-        async with http.post(url, data=body, headers={"Content-Type": "application/json"}) as answer:
+        async with http.post(url, data=body, headers=JSON) as answer:
             told = await answer.read()
             if answer.status == 200:
                 step = _step(told)

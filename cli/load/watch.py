@@ -1,7 +1,9 @@
 """The gateway's own metrics, second by second: what an on-call person's dashboard would show of the load."""
 
 import asyncio
-from collections.abc import Mapping
+import contextlib
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -39,11 +41,30 @@ def parse_reading(text: str, model: str, at: float) -> Reading:
     return Reading(at, answers, errors)
 
 
+def together(readings: Sequence[Reading]) -> Reading:
+    """What all processes of a gateway have counted at one moment."""
+    answers: Counter[str] = Counter()
+    for reading in readings:
+        answers.update(reading.answers)
+    return Reading(readings[0].at, dict(answers), sum(reading.errors for reading in readings))
+
+
+async def _text(http: aiohttp.ClientSession, address: str) -> str:
+    async with http.get(f"{address}/metrics") as answer:
+        return await answer.text()
+
+
 class Watch:
     """Reads the metrics of one model until it is told to stop."""
 
-    def __init__(self, address: str, model: str) -> None:
-        self._url = f"{address}/metrics"
+    def __init__(self, addresses: Callable[[], Sequence[str]], model: str) -> None:
+        """One model's counters.
+
+        Args:
+            addresses: Where each process of the gateway is, at the moment.
+            model: Which model.
+        """
+        self._addresses = addresses
         self._model = model
         self.readings: list[Reading] = []
         self.started = asyncio.Event()
@@ -57,12 +78,11 @@ class Watch:
             number = 0
             while True:
                 ended = done.is_set()
-                try:
-                    async with http.get(self._url) as answer:
-                        text = await answer.text()
-                    self.readings.append(parse_reading(text, self._model, loop.time() - start))
-                except (aiohttp.ClientError, TimeoutError, OSError):
-                    pass  # a gap in the picture, as a scraper would have
+                with contextlib.suppress(aiohttp.ClientError, TimeoutError, OSError):
+                    # A gap in the picture, as a scraper would have.
+                    texts = [await _text(http, address) for address in self._addresses()]
+                    at = loop.time() - start
+                    self.readings.append(together([parse_reading(text, self._model, at) for text in texts]))
                 self.started.set()
                 if ended:
                     return

@@ -65,6 +65,7 @@ class Monitor(runtime_mocks.MockMonitor):
             "urn": answer.urn,
             "parent": request.parent,
             "protect": bool(request.protect),
+            "dependencies": sorted(request.dependencies),
             "propertyDependencies": {
                 key: sorted(value.urns) for key, value in request.propertyDependencies.items()
             },

@@ -82,7 +82,8 @@ def test_layers_are_services_of_their_own(served):
     assert (gateway["image"], gateway["args"]) == (PINNED, ["gateway"])
     assert pod(served, "churn-live")["containers"][0]["args"] == ["serve"]
     vllm = pod(served, "assistant-live")["containers"][0]
-    assert vllm["args"][:2] == ["--model=/opt/ml/model", "--served-model-name=assistant"]
+    assert vllm["command"] == ["vllm", "serve"]
+    assert vllm["args"][:2] == ["/opt/ml/model", "--served-model-name=assistant"]
     assert vllm["resources"]["limits"]["nvidia.com/gpu"] == "1"
 
 
@@ -110,6 +111,14 @@ def test_models_follow_their_queue_and_the_gateway_its_cpu(served):
     assert set(queries) == set(VARIANTS)
     assert queries["assistant-live"]["query"].startswith("sum(vllm:num_requests_waiting{")
     assert queries["churn-live"]["query"].startswith("sum(stagecraft_requests_in_flight{")
+    # Empty answers are errors, and errors lead to the fall-back, which takes no replica away.
+    assert {each["ignoreNullValues"] for each in queries.values()} == {"false"}
+    assert {each.inputs["spec"]["fallback"]["behavior"] for each in served.of("ScaledObject")} == {
+        "currentReplicasIfHigher"
+    }
+    assert {each.inputs["spec"]["triggers"][0]["metricType"] for each in served.of("ScaledObject")} == {
+        "AverageValue"
+    }, "the only type that the fall-back knows"
     assert (queries["churn-live"]["threshold"], queries["assistant-live"]["threshold"]) == ("8", "4")
     (hpa,) = served.of("HorizontalPodAutoscaler")
     assert hpa.inputs["spec"]["scaleTargetRef"]["name"] == "gateway"
@@ -151,6 +160,10 @@ def test_the_route_and_the_gateway_tell_the_same_shares(served):
     assert told["churn"]["previous"] == {"url": "http://churn-previous.serving.svc:8080"}
     assert told["churn"]["ladder"] == ["live", "previous", "last-good", "default-answer"]
     assert told["churn"]["defaultAnswer"] is False
+    assert {name: item.get("speaks") for name, item in told.items()} == {
+        "assistant": "completions",
+        "churn": None,
+    }
 
 
 def test_a_zone_a_node_or_a_pod_may_fail(served):
@@ -162,6 +175,11 @@ def test_a_zone_a_node_or_a_pod_may_fail(served):
         assert [item["topologyKey"] for item in spread] == [
             "topology.kubernetes.io/zone",
             "kubernetes.io/hostname",
+        ]
+        # A machine that is shared fails for both; a zone that is gone must not keep the others from starting.
+        assert [(item["whenUnsatisfiable"], item.get("minDomains")) for item in spread] == [
+            ("ScheduleAnyway", None),
+            ("DoNotSchedule", 2),
         ]
         assert budgets[name]["maxUnavailable"] == 1
     assert all(each.inputs["spec"]["minReplicaCount"] == 2 for each in served.of("ScaledObject"))
@@ -212,6 +230,29 @@ def test_machines_are_on_demand_limited_and_for_serving_only(served):
     assert requirements["karpenter.sh/capacity-type"] == ["on-demand"]
     taints = {item["key"] for item in gpu["template"]["spec"]["taints"]}
     assert taints == {item["key"] for item in pod(served, "assistant-live")["tolerations"]}
+
+
+def test_a_pod_is_not_made_before_its_identity(served):
+    """Pod Identity hands credentials to a pod when it is made, or never."""
+    for deployment, account in (
+        ("gateway", "gateway"),
+        ("churn-live", "churn"),
+        ("assistant-live", "assistant"),
+    ):
+        before = {urn.rpartition("::")[2] for urn in served.requests[f"it-{deployment}"]["dependencies"]}
+        for role in ("account", "identity", "policy"):
+            assert f"it-{account}-{role}" in before, (deployment, role)
+
+
+def test_pods_of_the_platforms_own_image_say_so(served):
+    said = {
+        each.inputs["metadata"]["name"]: each.inputs["spec"]["template"]["metadata"]["annotations"].get(
+            "stagecraft.dev/image"
+        )
+        for each in served.of("Deployment")
+    }
+    assert {said[name] for name in ("gateway", "churn-live", "churn-previous")} == {"platform"}
+    assert {said[name] for name in ("assistant-live", "churn-warm")} == {None}
 
 
 def test_before_the_first_release_there_are_identities_and_no_pods():

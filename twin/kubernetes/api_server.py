@@ -25,7 +25,7 @@ class ApiServer:
         self._pool = urllib3.PoolManager(
             maxsize=16,
             block=False,
-            ssl_context=_ssl_context(access) if access.server.startswith("https:") else None,
+            ssl_context=ssl_context(access) if access.server.startswith("https:") else None,
             retries=urllib3.Retry(total=4, redirect=0, backoff_factor=0.2, status_forcelist=(429, 503)),
             timeout=urllib3.Timeout(connect=5, read=_CALL_SECONDS),
             headers={"Authorization": f"Bearer {access.token}"} if access.token else None,
@@ -69,7 +69,8 @@ def _warning(header: str) -> str:
     return rest.rpartition('"')[0].replace('\\"', '"') if quote_mark else ""
 
 
-def _ssl_context(access: Access) -> ssl.SSLContext:
+def ssl_context(access: Access) -> ssl.SSLContext:
+    """Trusts the server's own authority, and shows who we are."""
     context = ssl.create_default_context(cadata=access.authority or None)
     if access.certificate and access.key:
         # The ssl module reads a client's certificate and key from files only.

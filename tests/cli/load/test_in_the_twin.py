@@ -11,6 +11,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from cli.load.drive import Target, drive
+from cli.load.fronts import OwnGateway
 from cli.load.plan import LoadPlan
 from cli.load.report import LoadReport
 from platform_jobs import artifact
@@ -29,7 +30,7 @@ class Serving:
 
     def target(self) -> Target:
         entities = [(f"c{number}", number % 50 / 50) for number in range(40)]
-        return Target(
+        front = OwnGateway(
             cloud=self.cloud,
             region=REGION,
             stack="test",
@@ -43,16 +44,17 @@ class Serving:
                 "defaultAnswer": 0,
                 "timeoutMs": 1500,
             },
-            bodies=[
-                json.dumps({"entity": {"customer_id": name}, "features": {"spend": spend}}).encode()
-                for name, spend in entities
-            ],
             told={
                 "STAGECRAFT_ARTIFACTS_BUCKET": "artifacts",
                 "STAGECRAFT_GATEWAY_METRICS": "cloudwatch",
                 "STAGECRAFT_GATEWAY_PUBLISH_SECONDS": "60",
             },
         )
+        bodies = [
+            json.dumps({"entity": {"customer_id": name}, "features": {"spend": spend}}).encode()
+            for name, spend in entities
+        ]
+        return Target(front=front, model="churn", bodies=bodies)
 
 
 def deploy(aws: Any, name: str, weight: float) -> None:

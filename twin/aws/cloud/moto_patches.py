@@ -23,6 +23,7 @@ def apply() -> None:
     when_imported("moto.s3.models", _mend_delete_markers)
     when_imported("moto.ec2.models.subnets", _mend_subnets)
     when_imported("moto.ec2.models.vpcs", _mend_vpc_endpoints)
+    when_imported("moto.ec2.models.nat_gateways", _mend_nat_gateways)
     when_imported("moto.sns.models", _mend_message_certificates)
 
 
@@ -153,6 +154,18 @@ def _mend_vpc_endpoints(module: Any) -> None:
         return original(self, *args, endpoint_type=endpoint_type or "Gateway", **named)
 
     module.VPCBackend.create_vpc_endpoint = create
+
+
+def _mend_nat_gateways(module: Any) -> None:
+    """A NAT gateway takes its network interface along; moto leaves it behind."""
+    original = module.NatGatewayBackend.delete_nat_gateway
+
+    def delete(self: Any, nat_gateway_id: str) -> Any:
+        deleted = original(self, nat_gateway_id)
+        self.enis.pop(deleted._eni.id, None)
+        return deleted
+
+    module.NatGatewayBackend.delete_nat_gateway = delete
 
 
 def _mend_message_certificates(module: Any) -> None:

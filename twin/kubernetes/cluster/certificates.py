@@ -21,6 +21,7 @@ CLIENTS: Final = {
     "kube-scheduler": ("system:kube-scheduler", ""),
     "kwok": ("stagecraft:kwok", _ADMINISTRATORS),
     "karpenter": ("stagecraft:karpenter", _ADMINISTRATORS),
+    "kubelet": ("stagecraft:kubelet", _ADMINISTRATORS),
 }
 """Who may call the API server, by file name: user and group."""
 

@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from twin.kubernetes.cluster.api import Api, ApiError
 from twin.kubernetes.cluster.catalogue import instance_types
 from twin.kubernetes.cluster.certificates import CLIENTS, create_all
 from twin.kubernetes.cluster.components import (
+    PYTHON,
     SERVICE_ADDRESS,
     Component,
     Ports,
@@ -25,8 +27,9 @@ from twin.kubernetes.cluster.components import (
     environment_of,
 )
 from twin.kubernetes.cluster.definitions import definitions
-from twin.kubernetes.cluster.files import ClusterFiles, write_json
+from twin.kubernetes.cluster.files import ClusterFiles, write_json, write_private
 from twin.kubernetes.cluster.processes import Process, start, stop
+from twin.kubernetes.cluster.stages import stages
 
 _READY_SECONDS: Final = 120.0
 _LOG_LINES: Final = 5
@@ -117,6 +120,7 @@ def up(
     *,
     region: str = "us-east-1",
     speed: float = 1.0,
+    cloud: Path | None = None,
     say: Say = lambda _: None,
 ) -> Status:
     """Starts the folder's cluster, or what of it does not run, and waits until it is ready.
@@ -126,6 +130,8 @@ def up(
         region: Whose instance types and prices Karpenter buys at.
         speed: How many times faster than a wall clock Karpenter's own waits end. Karpenter is started anew
             when this or the region changes.
+        cloud: Folder of the twin's cloud. With one, pods of the platform's own image run for real, and
+            that is the AWS that they see; without, all pods are played.
         say: Told what is being done.
 
     Raises:
@@ -133,7 +139,7 @@ def up(
         programs.BuildError: it cannot be built.
         ClusterError: a part does not come up.
     """
-    binaries = programs.ensure(say)
+    binaries = {**programs.ensure(say), PYTHON: Path(sys.executable)}
     files = ClusterFiles(folder.absolute())
     files.create()
     with _locked(files.folder):
@@ -141,8 +147,8 @@ def up(
         if (record.region, record.speed) != (region, speed):
             stop([record.processes[name] for name in ("karpenter",) if name in record.processes])
             record.region, record.speed = region, speed
-        _prepare(files, record)
-        for component in components(files, record.ports, speed=speed):
+        _prepare(files, record, runs_pods=cloud is not None)
+        for component in components(files, record.ports, region=region, speed=speed, cloud=cloud):
             running = record.processes.get(component.name)
             if running is None or not running.alive:
                 say(f"starting {component.name}")
@@ -186,12 +192,13 @@ def status(folder: Path) -> Status:
     )
 
 
-def _prepare(files: ClusterFiles, record: _Record) -> None:
+def _prepare(files: ClusterFiles, record: _Record, *, runs_pods: bool) -> None:
     if not (files.certificates / "ca.crt").exists():
         create_all(files.certificates, ["127.0.0.1", "localhost", "kubernetes.default.svc", SERVICE_ADDRESS])
     for client in CLIENTS:
         files.write_kubeconfig(client, record.server)
     write_json(files.catalogue, instance_types(record.region))
+    write_private(files.stages, stages(runs_pods=runs_pods))
 
 
 def _settle(files: ClusterFiles, record: _Record, component: Component) -> None:
@@ -202,6 +209,8 @@ def _settle(files: ClusterFiles, record: _Record, component: Component) -> None:
             _define(api)
     elif component.name == "karpenter":
         _wait(files, record, "karpenter", lambda: _karpenter_ready(record.ports.karpenter_health))
+    elif component.name == "kubelet":
+        _wait(files, record, "kubelet", files.addresses.exists)
 
 
 def _define(api: Api) -> None:

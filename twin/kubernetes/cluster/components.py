@@ -8,9 +8,11 @@ from typing import Final
 
 from twin.kubernetes.cluster.files import SOCKET, ClusterFiles
 
-STAGES: Final = Path(__file__).with_name("stages.yaml")
 SERVICE_ADDRESS: Final = "10.96.0.1"
 """The first address of the services' network, which the API server takes for itself."""
+PYTHON: Final = "python"
+"""The program that this very process runs on."""
+_CHECKOUT: Final = Path(__file__).resolve().parents[3]
 _SERVICE_NETWORK: Final = "10.96.0.0/16"
 _SYSTEM_NAMESPACE: Final = "kube-system"
 
@@ -33,14 +35,23 @@ class Component:
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
-def components(files: ClusterFiles, ports: Ports, *, speed: float) -> tuple[Component, ...]:
+def components(
+    files: ClusterFiles, ports: Ports, *, region: str, speed: float, cloud: Path | None
+) -> tuple[Component, ...]:
     """Every process, in the order they are started; they end in the opposite order.
 
     Args:
         files: The cluster's files.
         ports: Where to listen.
+        region: Where the cluster is.
         speed: How many times faster than a wall clock Karpenter's own waits end.
+        cloud: Folder of the twin's cloud, for pods that run for real; without one, all are played.
     """
+    played = _played(files, ports, speed=speed)
+    return played if cloud is None else (*played, _kubelet(cloud, region))
+
+
+def _played(files: ClusterFiles, ports: Ports, *, speed: float) -> tuple[Component, ...]:
     return (
         Component("etcd", "control-plane", ("etcd", "--data-dir=etcd", f"--socket={SOCKET}")),
         _api_server(ports),
@@ -61,7 +72,7 @@ def components(files: ClusterFiles, ports: Ports, *, speed: float) -> tuple[Comp
             "kwok",
             (
                 "--kubeconfig=kwok.kubeconfig",
-                f"--config={STAGES}",
+                f"--config={files.stages.name}",
                 "--manage-nodes-with-annotation-selector=kwok.x-k8s.io/node",
                 "--node-lease-duration-seconds=40",
             ),
@@ -83,6 +94,15 @@ def components(files: ClusterFiles, ports: Ports, *, speed: float) -> tuple[Comp
                 "STAGECRAFT_SPEED": str(speed),
             },
         ),
+    )
+
+
+def _kubelet(cloud: Path, region: str) -> Component:
+    return Component(
+        "kubelet",
+        PYTHON,
+        ("-P", "-m", "twin.kubernetes.kubelet", f"--cloud={cloud.absolute()}", f"--region={region}"),
+        {"PYTHONPATH": str(_CHECKOUT), "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"},
     )
 
 

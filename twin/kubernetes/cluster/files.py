@@ -43,6 +43,16 @@ class ClusterFiles:
         """What is sold out at this moment."""
         return self.folder / "capacity.json"
 
+    @property
+    def addresses(self) -> Path:
+        """Where Services answer on loopback, and which processes are behind them."""
+        return self.folder / "addresses.json"
+
+    @property
+    def stages(self) -> Path:
+        """How kwok plays nodes and pods."""
+        return self.folder / "stages.yaml"
+
     def log(self, process: str) -> Path:
         """What a process wrote."""
         return self.folder / "logs" / f"{process}.log"

@@ -342,6 +342,16 @@ def test_everything_made_is_listed_and_nothing_is_left_after_its_deletion(
     assert left == [], left
 
 
+def test_a_nat_gateway_takes_its_network_interface_along(new_cloud: Callable[..., Cloud]) -> None:
+    cloud = new_cloud(live=False)
+    ec2 = cloud.client("ec2")
+    subnet = ec2.describe_subnets()["Subnets"][0]["SubnetId"]
+    gateway = ec2.create_nat_gateway(SubnetId=subnet, ConnectivityType="private")["NatGateway"]
+    assert "ec2:NetworkInterface" in {each["type"] for each in cloud.inventory()}
+    ec2.delete_nat_gateway(NatGatewayId=gateway["NatGatewayId"])
+    assert cloud.inventory() == []
+
+
 @pytest.mark.slow
 def test_what_is_left_is_listed(new_cloud: Callable[..., Cloud]) -> None:
     cloud = new_cloud(live=False)

@@ -83,7 +83,7 @@ def test_keys_are_readable_by_their_owner_only(tmp_path):
 
 
 def test_everything_listens_on_loopback_only(tmp_path):
-    parts = components(ClusterFiles(tmp_path), Ports(1234, 2345), speed=1)
+    parts = components(ClusterFiles(tmp_path), Ports(1234, 2345), region="us-east-1", speed=1, cloud=tmp_path)
     arguments = {part.name: part.arguments for part in parts}
     assert "--bind-address=127.0.0.1" in arguments["kube-apiserver"]
     assert "--anonymous-auth=false" in arguments["kube-apiserver"]

@@ -44,6 +44,16 @@ def _rolled_out(
     return judge
 
 
+def _deployment(spec: _Object, status: _Object, live: _Object) -> str | None:
+    """As `kubectl rollout status` has it: until then, what is available may be the version before."""
+    missing = _counted(spec, status, live)
+    left = int(status.get("replicas", 0)) - int(status.get("updatedReplicas", 0))
+    return missing or (f"{left} pods of the version before are left" if left > 0 else None)
+
+
+_counted: Final = _rolled_out("replicas", "updatedReplicas", "availableReplicas")
+
+
 def _job(spec: _Object, status: _Object, live: _Object) -> str | None:
     if spec.get("suspend"):
         return None
@@ -77,7 +87,7 @@ def _told(condition: Mapping[str, Any]) -> str:
 
 
 _READY: Final = {
-    ("apps", "Deployment"): _rolled_out("replicas", "updatedReplicas", "availableReplicas"),
+    ("apps", "Deployment"): _deployment,
     ("apps", "StatefulSet"): _rolled_out("replicas", "updatedReplicas", "readyReplicas"),
     ("apps", "DaemonSet"): _rolled_out("desiredNumberScheduled", "updatedNumberScheduled", "numberAvailable"),
     ("batch", "Job"): _job,
