@@ -6,7 +6,6 @@ idle: a look at one moment would call every pause between two batches that.
 
 import datetime
 import time
-import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -103,6 +102,10 @@ class Watch:
     busy_at: dict[str, datetime.datetime] = field(default_factory=dict)
     """GPU → when it was last at work; of one that never was, when it was first seen."""
 
+    def silence(self, silent: int, now: datetime.datetime) -> Datum:
+        """Whether the exporter was silent: a machine that says nothing is not one that is well."""
+        return Datum.of(metrics.GPU_EXPORTER_SILENCE, silent, self.dimensions, now)
+
     def data(self, gpus: Sequence[Gpu], now: datetime.datetime) -> list[Datum]:
         """A round's metrics."""
         for gpu in gpus:
@@ -144,17 +147,22 @@ def round_of(clients: Clients, config: GpuSettings, watch: Watch, now: datetime.
     """Looks once and tells; returns how many GPUs there are. What fails is logged, and tried next time."""
     try:
         gpus = look(config)
-    except (OSError, ValueError, urllib.error.URLError) as error:
+    except (OSError, ValueError) as error:
         event("gpu-telemetry", "exporter-silent", WARNING, cause=str(error))
+        _tell(clients, [watch.silence(1, now)])
         return 0
     for gpu in gpus:
         if gpu.xid:
             event("gpu-telemetry", "gpu-error", WARNING, gpu=gpu.id, xid=gpu.xid)
+    _tell(clients, [*watch.data(gpus, now), watch.silence(0, now)])
+    return len(gpus)
+
+
+def _tell(clients: Clients, data: Sequence[Datum]) -> None:
     try:
-        telemetry.put(clients, watch.data(gpus, now))
+        telemetry.put(clients, data)
     except (BotoCoreError, ClientError) as error:
         event("gpu-telemetry", "not-told", WARNING, cause=str(error))
-    return len(gpus)
 
 
 def run(clients: Clients, config: GpuSettings, *, rounds: int | None = None) -> None:

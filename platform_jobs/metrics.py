@@ -325,6 +325,13 @@ GPU_ERRORS: Final = Metric(
     "GPUs of a machine whose driver has told an error (XID) since it was loaded; above 0 is bad",
     "gpu-telemetry",
 )
+GPU_EXPORTER_SILENCE: Final = Metric(
+    "GpuExporterSilence",
+    COUNT,
+    _OF_POOL,
+    "1 of a machine whose exporter did not answer, else 0; above 0 nobody knows what its GPUs do",
+    "gpu-telemetry",
+)
 
 ALL: Final[tuple[Metric, ...]] = tuple(item for item in list(globals().values()) if isinstance(item, Metric))
 BY_NAME: Final[Mapping[str, Metric]] = {metric.name: metric for metric in ALL}

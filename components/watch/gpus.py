@@ -14,7 +14,8 @@ from components.watch.metrics import Metric, Series
 ROUND_SECONDS: Final = MINUTE
 """Each machine tells once in it, so that a sum over it is that of all machines."""
 IDLE_PERIODS: Final = 6
-"""Of five minutes; a GPU is idle after half an hour, so this is an hour of nothing in all."""
+"""Of five minutes; a GPU is idle after half an hour, so this is an hour of nothing in all. A machine that has
+just come needs some of them until its exporter runs."""
 HOT_CELSIUS: Final = 85
 """From about here on NVIDIA's data-centre GPUs slow down."""
 
@@ -50,6 +51,15 @@ def alarms_of(gpus: GpuPool) -> Iterator[Alarm]:
         threshold=0,
         level=TICKET,
     )
+    yield Alarm(
+        f"{gpus.pool}-gpu-silent",
+        "gpu-silent",
+        f"Nobody knows what GPUs of {gpus.pool} do: a machine's exporter does not answer",
+        (("silent", gpus.line(metrics.GPU_EXPORTER_SILENCE, "Maximum")),),
+        threshold=0,
+        periods=IDLE_PERIODS,
+        level=TICKET,
+    )
 
 
 def of_gpus(stack: str, pools: Sequence[GpuPool], *, runbooks: str) -> Dashboard:
@@ -70,7 +80,11 @@ def _panels(gpus: GpuPool) -> Iterator[Panel]:
     yield Panel("Memory (fullest)", (Line("memory", gpus.line(metrics.GPU_MEMORY_OF_POOL)),), unit="percent")
     yield Panel(
         "There, and idle",
-        (Line("there", gpus.line(metrics.GPUS)), Line("idle", gpus.line(metrics.IDLE_GPUS))),
+        (
+            Line("there", gpus.line(metrics.GPUS)),
+            Line("idle", gpus.line(metrics.IDLE_GPUS)),
+            Line("machines that do not tell", gpus.line(metrics.GPU_EXPORTER_SILENCE)),
+        ),
         ROUND_SECONDS,
     )
     yield Panel("With an error (XID)", (Line("errors", gpus.line(metrics.GPU_ERRORS)),), ROUND_SECONDS)

@@ -120,6 +120,7 @@ GPU_TEMPERATURE: Final = Metric(PLATFORM, "GpuTemperature", "None", _POOL, "Maxi
 GPUS: Final = Metric(PLATFORM, "Gpus", "Count", _POOL, "Sum")
 IDLE_GPUS: Final = Metric(PLATFORM, "IdleGpus", "Count", _POOL, "Sum")
 GPU_ERRORS: Final = Metric(PLATFORM, "GpuErrors", "Count", _POOL, "Sum")
+GPU_EXPORTER_SILENCE: Final = Metric(PLATFORM, "GpuExporterSilence", "Count", _POOL, "Sum")
 
 PLATFORM_METRICS: Final = tuple(
     item for item in list(globals().values()) if isinstance(item, Metric) and item.namespace == PLATFORM

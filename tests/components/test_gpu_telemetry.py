@@ -101,9 +101,8 @@ def test_what_tells_may_do_nothing_else(made):
 
 def test_idle_and_failing_gpus_are_heard_of(made):
     alarms = {each.name.removeprefix("it-"): each.inputs for each in made.of("MetricAlarm")}
-    assert set(alarms) == {
-        f"{pool}-gpu-{kind}" for pool in ("training-l4", "models-serving-gpu") for kind in ("idle", "errors")
-    }
+    kinds, pools = ("idle", "errors", "silent"), ("training-l4", "models-serving-gpu")
+    assert set(alarms) == {f"{pool}-gpu-{kind}" for pool in pools for kind in kinds}
     idle = alarms["training-l4-gpu-idle"]
     assert idle["dimensions"] == {"Cluster": "stagecraft-test", "Pool": "training-l4"}
     assert (idle["metricName"], idle["statistic"], idle["threshold"]) == ("IdleGpus", "Maximum", 0)

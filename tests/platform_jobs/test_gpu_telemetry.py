@@ -101,7 +101,7 @@ def test_each_gpu_is_a_value_of_its_own():
         "GpuErrors": {1: 1},
     }
     emitted = {metric.name for metric in metrics.ALL if metric.emitted_by == "gpu-telemetry"}
-    assert told.keys() == emitted
+    assert told.keys() | {metrics.GPU_EXPORTER_SILENCE.name} == emitted
 
 
 class Exporter(BaseHTTPRequestHandler):
@@ -165,6 +165,8 @@ def test_what_the_exporter_tells_is_in_cloudwatch_and_its_silence_ends_nothing(
         assert statistic("GpuUtilisation", "Minimum") == 0
         assert statistic("GpuErrors", "Maximum") == 1
         assert statistic("Gpus", "Sum") == 3
+        assert statistic("GpuExporterSilence", "Sum") == 1
+        assert statistic("GpuExporterSilence", "Minimum") == 0
     assert alive.exists()
 
 

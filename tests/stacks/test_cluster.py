@@ -176,7 +176,7 @@ def test_gpus_of_the_cluster_are_watched():
     recording = with_gpus()
     told = recording.outputs["gpus"]
     assert told["dashboards"] == {}, "that capability is off here"
-    assert set(told["alarms"]) == {"training-l4-gpu-idle", "training-l4-gpu-errors"}
+    assert set(told["alarms"]) == {f"training-l4-gpu-{kind}" for kind in ("idle", "errors", "silent")}
     teller = recording.one("DaemonSet").inputs["spec"]["template"]["spec"]
     pool = recording.one("NodePool", "training-l4-spot").inputs["spec"]["template"]
     assert teller["nodeSelector"].items() <= pool["metadata"]["labels"].items()
