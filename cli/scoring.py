@@ -110,9 +110,10 @@ def _carry_out(console: Console, jobs: BatchJobs, model: str, asked: Asked) -> s
 
 
 def _show(console: Console, found: Manifest, place: str) -> None:
+    chunks = f"{len(found.chunks)} chunk{'' if len(found.chunks) == 1 else 's'}"
     console.print(
         f"[bold]{found.model}[/] version {found.version_number} scored {found.predictions} of {found.rows} "
-        f"as of {found.as_of}, in {found.seconds:.1f} s and {len(found.chunks)} chunks"
+        f"as of {found.as_of}, in {found.seconds:.1f} s and {chunks}"
     )
     reasons = sorted(found.reasons.items(), key=lambda item: (-item[1], item[0]))[:_SHOWN_REASONS]
     if found.put_aside:
