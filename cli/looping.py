@@ -47,11 +47,18 @@ class Execution:
     """How it ended, if it did not end well."""
 
 
-def start(workspace: Workspace, model: str | None, *, bake_seconds: int | None) -> None:
+def start(
+    workspace: Workspace, model: str | None, *, bake_seconds: int | None, limit_seconds: int | None
+) -> None:
     """Starts an execution."""
     console = console_for(as_json=False)
+    told: dict[str, Any] = {"trigger": "hand"}
+    if bake_seconds is not None:
+        # Whoever bakes for less long than declared looks again as soon, too.
+        told |= {"bakeSeconds": bake_seconds, "lookSeconds": max(bake_seconds, 1)}
+    if limit_seconds is not None:
+        told["bakeLimitSeconds"] = limit_seconds
     with _loop(workspace, model, console) as loop:
-        told = {"trigger": "hand"} | ({} if bake_seconds is None else {"bakeSeconds": bake_seconds})
         answer = loop.aws.client("stepfunctions").start_execution(
             stateMachineArn=loop.machine, input=json.dumps(told)
         )

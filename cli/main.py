@@ -494,11 +494,15 @@ def start_loop(
         int | None,
         typer.Option("--bake-seconds", min=0, help="Watch each canary step for so long, not as declared."),
     ] = None,
+    limit_seconds: Annotated[
+        int | None,
+        typer.Option("--bake-limit-seconds", min=0, help="Wait for evidence for so long, not as declared."),
+    ] = None,
 ) -> None:
     """Start a model's loop: quality, features, training, review, release."""
     from cli import looping
 
-    looping.start(_workspace(stack), model, bake_seconds=bake_seconds)
+    looping.start(_workspace(stack), model, bake_seconds=bake_seconds, limit_seconds=limit_seconds)
 
 
 @loop_app.command("status")

@@ -14,6 +14,7 @@ from components.dead_letters import dead_letter_queue
 from components.encryption import data_key
 from components.functions import FunctionSpec, invoked_by_rule, python_function
 from components.logs import RETENTION_DAYS, log_group
+from components.model_loop_gate import LabelCount, LoopGate, check_gate, gate_environment, label_job
 from components.model_loop_rights import DECISIONS, STEPS, machine_rights
 from components.model_loop_states import LoopParts, LoopPlan, definition
 from components.topic import alert_topic
@@ -21,6 +22,8 @@ from components.topic import alert_topic
 JOBS: Final = ("quality", "materialise", "train")
 APPROVALS: Final = ("human", "automatic")
 DEFAULT_BAKE_MINUTES: Final = 15
+DEFAULT_BAKE_LIMIT_MINUTES: Final = 24 * 60
+MOST_BAKE_LIMIT_MINUTES: Final = 7 * 24 * 60
 DEFAULT_REVIEW_DAYS: Final = 14
 DEFAULT_LOG_DAYS: Final = 30
 _DAY_SECONDS: Final = 24 * 3600
@@ -68,9 +71,15 @@ class ModelLoopArgs(TypedDict):
     canary_percent: NotRequired[list[int]]
     """Shares of the traffic that a version gets one after the other, rising to 100. Default: [100]."""
     bake_minutes: NotRequired[int]
-    """Minutes that each share is watched for; from 1 to 1440. Default: 15."""
+    """Minutes that each share is watched for, at least; from 1 to 1440. Default: 15."""
+    bake_limit_minutes: NotRequired[int]
+    """Minutes that a share may wait for enough to be known; from `bake_minutes` to 10080. Default: 1440."""
+    gate: NotRequired[LoopGate]
+    """What a version must be, surely, to get more of the traffic. Default: the defaults of each."""
+    labels: NotRequired[LabelCount]
+    """Counts wrong answers of both versions, by their log and what came true. Default: nobody does."""
     gate_alarm_names: NotRequired[pulumi.Input[list[str]]]
-    """Alarms that roll a release back. Default: none; the endpoint's own health alone decides."""
+    """Alarms that roll a release back at once. Default: none."""
     schedule: NotRequired[str]
     """When the loop runs by itself, `rate(7 days)` or `cron(0 3 ? * MON *)`, UTC. Default: never."""
     retrain_alarm_names: NotRequired[pulumi.Input[list[str]]]
@@ -82,7 +91,7 @@ class ModelLoopArgs(TypedDict):
     log_retention_days: NotRequired[int]
     """Days that the executions' log is kept; one of CloudWatch's own steps. Default: 30."""
     kms_key_arn: NotRequired[pulumi.Input[str]]
-    """Key for states, logs and messages, also the lineage's. Default: a key is made, rotated yearly."""
+    """Key for states, logs and messages, the lineage and labels. Default: one is made, rotated yearly."""
     allow_data_loss: NotRequired[bool]
     """Lets a deletion of the component take a key it made along. Default: false."""
     tags: NotRequired[dict[str, pulumi.Input[str]]]
@@ -96,7 +105,7 @@ class ModelLoop(pulumi.ComponentResource):
     """
 
     state_machine_arn: pulumi.Output[str]
-    """ARN of the state machine; start it with `{}`, or `{"bakeSeconds": 60}` to bake for less long."""
+    """ARN of the state machine; start it with `{}`, or with `bakeSeconds`, `bakeLimitSeconds`."""
     topic_arn: pulumi.Output[str]
     """Topic that is told how an execution ended."""
     dead_letter_queue_url: pulumi.Output[str]
@@ -158,6 +167,10 @@ class ModelLoop(pulumi.ComponentResource):
             endpoint=self._args["endpoint_name"],
             endpoint_role=self._args["endpoint_role_arn"],
             machine=self._physical,
+            model=self._args["model"],
+            artifacts=self._cloud.bucket_arn(self._args["labels"]["artifacts_bucket"])
+            if "labels" in self._args
+            else None,
         )
 
     @property
@@ -172,7 +185,10 @@ class ModelLoop(pulumi.ComponentResource):
             "STAGECRAFT_LINEAGE_TABLE": self._args["lineage_table"],
             "STAGECRAFT_POINTER_PREFIX": self._args["pointer_prefix"],
             "STAGECRAFT_ENDPOINT": self._args["endpoint_name"],
+            **gate_environment(self._args.get("gate", {}), counted="labels" in self._args),
         }
+        if "labels" in self._args:
+            environment["STAGECRAFT_ARTIFACTS_BUCKET"] = self._args["labels"]["artifacts_bucket"]
         if "gate_alarm_names" in self._args:
             environment["STAGECRAFT_GATE_ALARMS"] = pulumi.Output.json_dumps(self._args["gate_alarm_names"])
         return environment
@@ -206,11 +222,10 @@ class ModelLoop(pulumi.ComponentResource):
             retention_days=int(self._args.get("log_retention_days", DEFAULT_LOG_DAYS)),
             tags=self._tags,
         )
-        jobs: Any = {job: self._args[job] for job in JOBS}
         parts = pulumi.Output.all(
             steps=steps.arn,
             topic=self.topic_arn,
-            jobs={job: [each["job_definition_arn"], each["queue_arn"]] for job, each in jobs.items()},
+            jobs={job: [each["job_definition_arn"], each["queue_arn"]] for job, each in self._jobs().items()},
         )
         role = self._service_role("machine", "states.amazonaws.com")
         rights = aws.iam.RolePolicy(
@@ -237,6 +252,24 @@ class ModelLoop(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=[rights]),
         )
 
+    def _jobs(self) -> dict[str, LoopJob]:
+        given: Any = self._args
+        jobs: dict[str, LoopJob] = {job: given[job] for job in JOBS}
+        if "labels" in self._args:
+            labels = self._args["labels"]
+            definition_arn = label_job(
+                self,
+                self._name,
+                labels,
+                model=self._args["model"],
+                pointer_prefix=self._args["pointer_prefix"],
+                cloud=self._cloud,
+                key=self._key,
+                tags=self._tags,
+            )
+            jobs["labels"] = {"job_definition_arn": definition_arn, "queue_arn": labels["queue_arn"]}
+        return jobs
+
     def _plan(self) -> LoopPlan:
         args = self._args
         return LoopPlan(
@@ -244,7 +277,8 @@ class ModelLoop(pulumi.ComponentResource):
             views=args["views"],
             human=self._human,
             canary_percent=[int(percent) for percent in args.get("canary_percent", [100])],
-            bake_seconds=int(args.get("bake_minutes", DEFAULT_BAKE_MINUTES)) * 60,
+            bake_seconds=_bake_minutes(args) * 60,
+            bake_limit_seconds=int(args.get("bake_limit_minutes", DEFAULT_BAKE_LIMIT_MINUTES)) * 60,
             review_seconds=int(args.get("review_days", DEFAULT_REVIEW_DAYS)) * _DAY_SECONDS,
         )
 
@@ -379,6 +413,10 @@ class ModelLoop(pulumi.ComponentResource):
         ).arn
 
 
+def _bake_minutes(args: ModelLoopArgs) -> int:
+    return int(args.get("bake_minutes", DEFAULT_BAKE_MINUTES))
+
+
 def _parts(known: dict[str, Any]) -> LoopParts:
     jobs = {job: (arns[0], arns[1]) for job, arns in known["jobs"].items()}
     return LoopParts(steps=known["steps"], topic=known["topic"], jobs=jobs)
@@ -394,6 +432,10 @@ def _check(name: str, args: ModelLoopArgs) -> None:
         problems.one_of("approval", args.get("approval"), APPROVALS)
         problems.between("reviewDays", args.get("review_days"), 1, 364, "days")
         problems.between("bakeMinutes", args.get("bake_minutes"), 1, 1440, "minutes")
+        least = min(max(_bake_minutes(args), 1), 1440)
+        limit = args.get("bake_limit_minutes", DEFAULT_BAKE_LIMIT_MINUTES)
+        problems.between("bakeLimitMinutes", limit, least, MOST_BAKE_LIMIT_MINUTES, "minutes")
+        check_gate(problems, args.get("gate", {}), counted="labels" in args)
         days = args.get("log_retention_days")
         if days is not None and days not in RETENTION_DAYS:
             problems.add("logRetentionDays", days, f"must be one of {', '.join(map(str, RETENTION_DAYS))}")

@@ -72,9 +72,19 @@ def _steps(known: Known, automatic: bool) -> list[iam.Statement]:
             conditions={"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}},
         ),
         iam.allow(["cloudwatch:DescribeAlarms"], [_arn(known, "cloudwatch", "alarm:*")]),
+        # How both versions do. Metrics take no resource.
+        iam.allow(["cloudwatch:GetMetricData"], ["*"]),
+        *_counted_labels(known),
         iam.allow(["states:SendTaskSuccess"], [_arn(known, "states", f"stateMachine:{known['machine']}")]),
         iam.key_access(known["key"]),
     ]
+
+
+def _counted_labels(known: Known) -> list[iam.Statement]:
+    """What the job `gate-labels` counted for this model, where there is such a job."""
+    if known["artifacts"] is None:
+        return []
+    return iam.bucket_access(known["artifacts"], read=[f"gate/{known['model']}/"])
 
 
 def _decisions(known: Known, _automatic: bool) -> list[iam.Statement]:

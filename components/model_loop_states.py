@@ -1,9 +1,11 @@
 """The model loop as a state machine in Amazon's States Language: pure functions of what is declared.
 
-quality → materialise → train → evaluate → review → canary steps, each baked and judged → live, or back.
+quality → materialise → train → evaluate → review → canary steps, each baked and judged (more of it, wait, or
+back) → live, or back.
 """
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -11,6 +13,8 @@ from typing import Any, Final
 State = dict[str, Any]
 
 WHOLE: Final = 100
+_LOOKS: Final = 600
+"""Times that an execution's gates may be asked, all shares together."""
 _LAMBDA_RETRY: Final = {
     "ErrorEquals": [
         "Lambda.ClientExecutionTimeoutException",
@@ -42,6 +46,8 @@ class LoopPlan:
     human: bool
     canary_percent: Sequence[int]
     bake_seconds: int
+    bake_limit_seconds: int
+    """How long a share may wait for enough to be known."""
     review_seconds: int
 
 
@@ -53,7 +59,7 @@ class LoopParts:
     """The function of the loop's steps."""
     topic: str
     jobs: Mapping[str, tuple[str, str]]
-    """`quality`, `materialise`, `train` → job definition and queue."""
+    """`quality`, `materialise`, `train` → job definition and queue; `labels` too, if labels are counted."""
 
 
 def definition(plan: LoopPlan, parts: LoopParts) -> str:
@@ -72,9 +78,22 @@ def definition(plan: LoopPlan, parts: LoopParts) -> str:
     return json.dumps(machine, sort_keys=True)
 
 
+def _look_seconds(plan: LoopPlan) -> int:
+    """How long until a share is judged again: an execution holds 25,000 events, a look some twenty."""
+    looks = _LOOKS // len(plan.canary_percent)
+    return max(plan.bake_seconds, math.ceil(plan.bake_limit_seconds / max(looks, 1)))
+
+
 def _start(plan: LoopPlan) -> dict[str, State]:
     """One execution at a time: what starts another finds one that is under way and ends."""
-    defaults = json.dumps({"bakeSeconds": plan.bake_seconds, "trigger": "hand"})
+    defaults = json.dumps(
+        {
+            "bakeSeconds": plan.bake_seconds,
+            "bakeLimitSeconds": plan.bake_limit_seconds,
+            "lookSeconds": _look_seconds(plan),
+            "trigger": "hand",
+        }
+    )
     return {
         "Defaults": {
             "Type": "Pass",
@@ -252,8 +271,8 @@ def _release(plan: LoopPlan, parts: LoopParts) -> dict[str, State]:
         },
         "Name the cause": {
             "Type": "Pass",
-            "Parameters": {"healthy": False, "reason.$": "$.failure.Cause"},
-            "ResultPath": "$.health",
+            "Parameters": {"decision": "roll-back", "reason.$": "$.failure.Cause"},
+            "ResultPath": "$.verdict",
             "Next": "Roll back",
         },
         "Roll back": _rollout_step(parts, "undo", "Is it back?"),
@@ -261,7 +280,7 @@ def _release(plan: LoopPlan, parts: LoopParts) -> dict[str, State]:
         "Reject it": _step(
             parts,
             "reject",
-            {"version.$": "$.candidate.version", "reason.$": "$.health.reason"},
+            {"version.$": "$.candidate.version", "reason.$": "$.verdict.reason"},
             at=None,
             then="Tidy up",
         ),
@@ -271,32 +290,57 @@ def _release(plan: LoopPlan, parts: LoopParts) -> dict[str, State]:
 
 def _canary(parts: LoopParts, percent: int, largest: int, after: str) -> dict[str, State]:
     shift, settle = f"Canary {percent} %", f"Has it {percent} %?"
-    bake, gate, choice = f"Bake {percent} %", f"Gate {percent} %", f"Healthy at {percent} %?"
+    bake, labels, gate = f"Bake {percent} %", f"Labels at {percent} %", f"Gate {percent} %"
+    choice, longer = f"Good enough at {percent} %?", f"Wait at {percent} %"
     back = _catch("Name the cause")
-    return {
+    counted = "labels" in parts.jobs
+    look = labels if counted else gate
+    states: dict[str, State] = {
         shift: {
             **_rollout_step(parts, "shift", settle, {"percent": percent, "largest": largest}),
             "Catch": back,
         },
         settle: {**_rollout_step(parts, "settle", bake), "Catch": back},
-        bake: {"Type": "Wait", "SecondsPath": "$.bakeSeconds", "Next": gate},
+        bake: {"Type": "Wait", "SecondsPath": "$.bakeSeconds", "Next": look},
         gate: {
             **_step(
                 parts,
                 "gate",
-                {"rollout.$": "$.rollout.state"},
-                keep=("healthy", "reason"),
-                at="$.health",
+                {
+                    "rollout.$": "$.rollout.state",
+                    "version.$": "$.candidate.version",
+                    "percent": percent,
+                    "limitSeconds.$": "$.bakeLimitSeconds",
+                },
+                keep=("decision", "reason"),
+                at="$.verdict",
                 then=choice,
             ),
             "Catch": back,
         },
         choice: {
             "Type": "Choice",
-            "Choices": [{"Variable": "$.health.healthy", "BooleanEquals": True, "Next": after}],
+            "Choices": [
+                {"Variable": "$.verdict.decision", "StringEquals": "promote", "Next": after},
+                {"Variable": "$.verdict.decision", "StringEquals": "wait", "Next": longer},
+            ],
             "Default": "Roll back",
         },
+        longer: {"Type": "Wait", "SecondsPath": "$.lookSeconds", "Next": look},
     }
+    if counted:
+        told = {
+            "Environment": [
+                {"Name": "STAGECRAFT_GATE_VERSION", "Value.$": "$.candidate.version"},
+                {"Name": "STAGECRAFT_GATE_SINCE", "Value.$": "$.rollout.state.since"},
+            ]
+        }
+        states[labels] = {
+            **_job(parts, "labels", "gate-labels", told),
+            "Catch": back,
+            "Next": gate,
+        }
+    return states
 
 
 def _ends(plan: LoopPlan, parts: LoopParts) -> dict[str, State]:
@@ -320,7 +364,7 @@ def _ends(plan: LoopPlan, parts: LoopParts) -> dict[str, State]:
         ),
         "rollback": (
             f"{model}: a version was rolled back",
-            "States.Format('Version {} was rolled back: {}', $.candidate.number, $.health.reason)",
+            "States.Format('Version {} was rolled back: {}', $.candidate.number, $.verdict.reason)",
             "Rolled back",
         ),
         "failure": (
@@ -348,7 +392,7 @@ def _ends(plan: LoopPlan, parts: LoopParts) -> dict[str, State]:
         **states,
         "Released": {"Type": "Succeed"},
         "Refused": {"Type": "Succeed"},
-        "Rolled back": {"Type": "Fail", "Error": "Stagecraft.RolledBack", "CausePath": "$.health.reason"},
+        "Rolled back": {"Type": "Fail", "Error": "Stagecraft.RolledBack", "CausePath": "$.verdict.reason"},
         "Failed": {"Type": "Fail", "ErrorPath": "$.failure.Error", "CausePath": "$.failure.Cause"},
     }
 

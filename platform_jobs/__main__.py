@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "gateway": ("gateway.server", "answer predictions down a ladder, in front of the models' endpoints"),
     "lambda": ("lambda_runtime", "answer a Lambda function's invocations by the handler named"),
     "gate": ("gate.command", "judge a canary: promote, wait or roll back"),
+    "gate-labels": ("gate.labels", "count the known truth of a release's two versions, for its gate"),
     "fetch-model": ("fetch_model", "put an approved version's files where a server looks for them"),
     "predict": ("predict", "ask an endpoint about an entity's current features"),
     "predict-batch": ("batch.command", "score everyone, or given rows, with the live version"),

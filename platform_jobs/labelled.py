@@ -1,4 +1,4 @@
-"""The live version's answers with what came true: what accuracy, calibration and bias are measured on."""
+"""A version's answers with what came true: what accuracy, calibration and bias are measured on."""
 
 import datetime
 from collections.abc import Mapping, Sequence
@@ -49,7 +49,7 @@ class LabelSettings(ModelSettings):
 
 @dataclass(frozen=True)
 class Answers:
-    """Answers of the live version in a window.
+    """Answers of a version in a window.
 
     `frame` has `prediction` (a class's place, or an amount), `truth` (the same; missing where no label is
     known), `probability` and the columns that were asked for.
@@ -67,10 +67,7 @@ class Answers:
 
 
 def answers(clients: Clients, config: LabelSettings, features: Sequence[str] = ()) -> Answers | None:
-    """Reads a window's answers and joins what came true; None where no version is live.
-
-    Feedback that names a prediction comes first, then feedback that names an entity, then labels that the
-    feature store learnt since.
+    """Reads the live version's answers in a window and joins what came true; None where no version is live.
 
     Args:
         clients: the AWS clients to use.
@@ -81,8 +78,17 @@ def answers(clients: Clients, config: LabelSettings, features: Sequence[str] = (
         JobError: reason `no-baseline`, `altered`, `no-label`, `no-group` or `unknown-format`.
     """
     version = monitoring.live_model(clients, config)
-    if version is None:
-        return None
+    return None if version is None else answers_of(clients, config, version, features)
+
+
+def answers_of(
+    clients: Clients, config: LabelSettings, version: LiveModel, features: Sequence[str] = ()
+) -> Answers:
+    """Reads a version's answers in a window and joins what came true; arguments and errors as for `answers`.
+
+    Feedback that names a prediction comes first, then feedback that names an entity, then labels that the
+    feature store learnt since.
+    """
     artifacts = clients.bucket(config.artifacts_bucket)
     known = baseline.load(artifacts, config.model, version.digest, version.data_version)
     views = load_views(clients, config.views_prefix, config.model_views)

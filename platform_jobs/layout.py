@@ -95,3 +95,8 @@ def batch_aside_prefix(model: str, run: str) -> str:
 def monitoring_key(model: str, job: str, end: datetime.datetime, suffix: str = "json") -> str:
     """Artifacts bucket: what a monitoring job found in the window that ends then; keys sort by time."""
     return f"monitoring/{model}/{job}/{end.astimezone(datetime.UTC):%Y-%m-%dT%H-%M-%SZ}.{suffix}"
+
+
+def gate_labels_key(model: str, number: int) -> str:
+    """Artifacts bucket: what a version's release knows of the truth of its and the live one's answers."""
+    return f"gate/{model}/{number}.json"

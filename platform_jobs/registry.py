@@ -235,13 +235,22 @@ def _find_run(clients: Clients, group: str, run: str) -> str | None:
 
 
 def record_decision(clients: Clients, lineage_table: str, arn: str, decision: Mapping[str, Any]) -> None:
-    """Adds a decision to a version's lineage; nothing is ever taken away from it."""
+    """Adds a reviewer's decision to a version's lineage; nothing is ever taken away from it."""
+    _append(clients, lineage_table, arn, "decisions", decision)
+
+
+def record_gate(clients: Clients, lineage_table: str, arn: str, verdict: Mapping[str, Any]) -> None:
+    """Adds to a version's lineage what its canary's gate said at a share, and by what evidence."""
+    _append(clients, lineage_table, arn, "gates", verdict)
+
+
+def _append(clients: Clients, lineage_table: str, arn: str, to: str, entry: Mapping[str, Any]) -> None:
     clients.dynamodb.update_item(
         TableName=lineage_table,
         Key=_to_item({LINEAGE_KEY: arn}),
-        UpdateExpression="SET #decisions = list_append(if_not_exists(#decisions, :none), :new)",
-        ExpressionAttributeNames={"#decisions": "decisions"},
-        ExpressionAttributeValues=_to_item({":none": [], ":new": [{**decision, "at": _now()}]}),
+        UpdateExpression="SET #to = list_append(if_not_exists(#to, :none), :new)",
+        ExpressionAttributeNames={"#to": to},
+        ExpressionAttributeValues=_to_item({":none": [], ":new": [{**entry, "at": _now()}]}),
     )
 
 

@@ -125,10 +125,12 @@ def _decide(
 
 
 def main(argv: Sequence[str]) -> int:
-    """`review list | approve | reject`."""
+    """`review list | show | approve | reject`."""
     parser = argparse.ArgumentParser(prog="platform_jobs review", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("list", help="the versions, the newest first")
+    show = commands.add_parser("show", help="a version's lineage: its origin, decisions, and canary's gate")
+    show.add_argument("--version", help="its ARN; default: the newest")
     for name in ("approve", "reject"):
         command = commands.add_parser(name, help=f"{name} a version")
         command.add_argument("--version", help="its ARN; default: the newest")
@@ -147,6 +149,12 @@ def main(argv: Sequence[str]) -> int:
     arn = arguments.version or registry.latest(clients, config.group)
     if arn is None:
         raise JobError("no-version", f"group {config.group} has no version: run `train` first")
+    if arguments.command == "show":
+        known = registry.lineage(clients, config.lineage_table, arn)
+        if known is None:
+            raise JobError("no-version", f"table {config.lineage_table} knows nothing of {arn}")
+        sys.stdout.write(json.dumps(known) + "\n")
+        return 0
     decide = approve if arguments.command == "approve" else reject
     _show(
         decide(

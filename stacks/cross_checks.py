@@ -246,6 +246,13 @@ def _release(path: str, model: "Model") -> Iterator[Problem]:
     steps = model.release.canary_percent
     if any(later <= earlier for earlier, later in itertools.pairwise(steps)) or steps[-1] != 100:
         yield Problem(f"{path}.release.canaryPercent", steps, "must rise from step to step and end with 100")
+    release = model.release
+    if release.bake_limit_minutes < release.bake_minutes:
+        yield Problem(
+            f"{path}.release.bakeLimitMinutes",
+            release.bake_limit_minutes,
+            f"must be at least bakeMinutes ({release.bake_minutes})",
+        )
 
 
 WATCHED_BY: Final = (
@@ -512,6 +519,19 @@ def _needs(namespace: str, parts: Mapping[str, Any], models: "Mapping[int, Model
         )
     if "zone-failover" in on:
         yield from _zones(namespace, models)
+    if "fallback" not in on:
+        yield from _unlogged(namespace, models)
+
+
+def _unlogged(namespace: str, models: "Mapping[int, Model]") -> Iterator[Problem]:
+    """Without the gateway nobody writes answers down, and no label has an answer to belong to."""
+    for index, model in models.items():
+        if model.release.gate.quality == "required":
+            yield Problem(
+                f"{namespace}:models[{index}].release.gate.quality",
+                "required",
+                "needs the gateway's log of answers: switch on fallback, or say if-known",
+            )
 
 
 def _zones(namespace: str, models: "Mapping[int, Model]") -> Iterator[Problem]:

@@ -291,12 +291,30 @@ class Trial(_Section):
     """Share of users, always the same ones."""
 
 
+class Gate(_Section):
+    """How sure a release must be of a version before it gets more of the traffic."""
+
+    error_rate: Annotated[float, Field(ge=0.001, le=0.5)] = 0.05
+    """Share of releases that may be decided wrongly."""
+    excess_burn: Annotated[float, Field(ge=0.01, le=100)] = 1.0
+    """Error budgets that a version may burn beyond the live one's."""
+    quality_margin: Annotated[float, Field(ge=0.001, le=0.5)] = 0.02
+    """Share of wrong answers beyond the live version's that is tolerated."""
+    quality: Literal["required", "if-known"] | None = None
+    """`if-known`: labels come too late to wait for. Default: required where the gateway's log is."""
+    undecided: Literal["roll-back", "promote"] = "roll-back"
+    """What becomes of a version of which too little is known when the bake's limit is over."""
+
+
 class Release(_Section):
     """How a version goes live."""
 
     approval: Literal["human", "automatic"] = "human"
     canary_percent: Annotated[list[Annotated[int, Field(ge=1, le=100)]], Field(min_length=1)] = [100]
     bake_minutes: Annotated[int, Field(ge=1, le=1440)] = 15
+    bake_limit_minutes: Annotated[int, Field(ge=1, le=10080)] = 1440
+    """How long a share may wait for enough to be known."""
+    gate: Gate = Gate()
     ab: Trial | None = None
     """A challenger that answers its users in the live version's stead."""
     shadow: Trial | None = None

@@ -77,10 +77,15 @@ def read_quality(path: Path) -> dict[str, Labelled]:
         raise ValueError(f"{path} cannot be read: {error.strerror}") from None
     except ValueError as error:
         raise ValueError(f"{path} is not JSON: {error}") from None
+    return quality_of(value, str(path))
+
+
+def quality_of(value: Any, source: str) -> dict[str, Labelled]:
+    """The same from a parsed object; `source` is where it came from, for its errors."""
     if not isinstance(value, dict):
-        raise ValueError(f'{path} must be {{"<variant>": {{"labelled": …, "wrong": …}}}}')
+        raise ValueError(f'{source} must be {{"<variant>": {{"labelled": …, "wrong": …}}}}')
     problems: list[str] = []
-    found = {name: _labelled(f"{path}: {name}", item, problems) for name, item in value.items()}
+    found = {name: _labelled(f"{source}: {name}", item, problems) for name, item in value.items()}
     if problems:
         raise ValueError("; ".join(problems))
     return found

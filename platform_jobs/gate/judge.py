@@ -1,6 +1,7 @@
 """Promote, wait or roll back: a canary against what is live, by what the SLO and quality count.
 
-Three shares are compared, each an amount of something bad: failed requests, slow answers, wrong answers.
+Four shares are compared, each an amount of something bad: failed requests, refused questions, slow answers,
+wrong answers.
 Every interval behind a decision holds at all looks and for all shares together with a probability of
 1 - `error_rate`, so that over a whole release, however often it is looked at,
 
@@ -40,6 +41,8 @@ class Tally:
     requests: int
     errors: int
     slow: int
+    refused: int = 0
+    """Questions that it called wrong. Callers make mistakes with either variant: only a difference is bad."""
     labelled: int = 0
     """Answers whose truth is known by now."""
     wrong: int = 0
@@ -53,11 +56,16 @@ class Terms:
     """The SLO's share of requests that are answered, such as 0.999."""
     error_rate: float = DEFAULT_ERROR_RATE
     excess_burn: float = DEFAULT_EXCESS_BURN
-    """Budgets that a promoted version may burn beyond the live one's, of errors and of slow answers."""
+    """Budgets that a promoted version may burn beyond the live one's: errors, refusals, slow answers."""
     quality_tolerance: float = DEFAULT_QUALITY_TOLERANCE
     """Share of wrong answers beyond the live one's that is tolerated."""
     quality_required: bool = True
     """Whether nothing is promoted whose quality is not known; if not, known quality may still roll back."""
+
+    @property
+    def budget(self) -> float:
+        """The share of requests that may fail."""
+        return 1 - self.availability
 
 
 class Standing(enum.Enum):
@@ -87,6 +95,8 @@ class Finding:
     standing: Standing
     budget: float | None = None
     """The share that the SLO allows."""
+    required: bool = True
+    """Whether nothing is promoted while this is open."""
 
     @property
     def over_budget(self) -> bool:
@@ -132,9 +142,7 @@ def judge(canary: Tally, live: Tally, terms: Terms, *, baked: bool = True) -> Ve
             findings,
         )
     undecided = [
-        finding.measure
-        for finding in findings
-        if finding.standing is Standing.OPEN and (finding.budget is not None or terms.quality_required)
+        finding.measure for finding in findings if finding.standing is Standing.OPEN and finding.required
     ]
     if undecided:
         return Verdict(Decision.WAIT, f"not enough is known yet of {', '.join(undecided)}", findings)
@@ -147,40 +155,75 @@ def judge(canary: Tally, live: Tally, terms: Terms, *, baked: bool = True) -> Ve
     )
 
 
-def _findings(canary: Tally, live: Tally, terms: Terms) -> Iterator[Finding]:
-    budget = 1 - terms.availability
-    shares = (
-        ("errors", (canary.errors, canary.requests), (live.errors, live.requests), budget),
-        (
+@dataclass(frozen=True)
+class _Share:
+    """A share to compare: its counts (bad ones, and all) and what is said of it."""
+
+    measure: str
+    canary: tuple[int, int]
+    live: tuple[int, int]
+    tolerance: float
+    budget: float | None = None
+    required: bool = True
+
+
+def _shares(canary: Tally, live: Tally, terms: Terms) -> tuple[_Share, ...]:
+    failures = terms.budget * terms.excess_burn
+    return (
+        _Share(
+            "errors",
+            (canary.errors, canary.requests),
+            (live.errors, live.requests),
+            failures,
+            terms.budget,
+        ),
+        _Share(
+            "refused questions",
+            (canary.refused, canary.requests - canary.errors),
+            (live.refused, live.requests - live.errors),
+            failures,
+        ),
+        _Share(
             "slow answers",
             # What was not answered was not slow: it is counted as an error, and once is enough.
             (canary.slow, canary.requests - canary.errors),
             (live.slow, live.requests - live.errors),
+            SLOW_SHARE * terms.excess_burn,
             SLOW_SHARE,
         ),
-        ("wrong answers", (canary.wrong, canary.labelled), (live.wrong, live.labelled), None),
+        _Share(
+            "wrong answers",
+            (canary.wrong, canary.labelled),
+            (live.wrong, live.labelled),
+            terms.quality_tolerance,
+            required=terms.quality_required,
+        ),
     )
+
+
+def _findings(canary: Tally, live: Tally, terms: Terms) -> Iterator[Finding]:
+    shares = _shares(canary, live, terms)
     # Two intervals a share, and all of them are to hold together.
     error = terms.error_rate / (2 * len(shares))
-    for measure, ours, theirs, allowed in shares:
-        tolerance = terms.quality_tolerance if allowed is None else allowed * terms.excess_burn
-        mine, other = sequences.rate(*ours, error), sequences.rate(*theirs, error)
+    for share in shares:
+        mine, other = sequences.rate(*share.canary, error), sequences.rate(*share.live, error)
         difference = mine.minus(other)
         standing = Standing.OPEN
         if difference.low > 0:
             standing = Standing.WORSE
-        elif difference.high < tolerance:
+        elif difference.high < share.tolerance:
             standing = Standing.FINE
         yield Finding(
-            measure=measure,
+            measure=share.measure,
             canary=mine,
             live=other,
             difference=difference,
-            tolerance=tolerance,
-            canary_counted=ours,
-            live_counted=theirs,
+            tolerance=share.tolerance,
+            canary_counted=share.canary,
+            live_counted=share.live,
             standing=standing,
-            budget=allowed,
+            budget=share.budget,
+            required=share.required,
         )
 
 

@@ -10,17 +10,19 @@ rates that it has not exceeded are the interval (H. Robbins, "Statistical method
 iterated logarithm", 1970; for counts: M. Lindon and A. Malek, "Anytime-valid inference for multinomial count
 data", NeurIPS 2022, used there for canaries). Exact for every number of trials, for rates near 0 too.
 It takes the events as independent with one rate: count an entity once if its answers repeat.
+
+By Python's own mathematics: the model loop's function has no libraries.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from scipy.optimize import brentq
-from scipy.special import betaln, xlog1py, xlogy
-
 _PRIOR: Final = 0.5
 _SMALLEST: Final = 1e-15
+_HALVINGS: Final = 60
+"""Of an interval within 0 and 1: to the precision of a float."""
 
 
 @dataclass(frozen=True)
@@ -47,17 +49,32 @@ def rate(events: int, trials: int, error: float) -> Interval:
         raise ValueError(f"{events} events of {trials} trials cannot be")
     if not 0 < error < 1:
         raise ValueError(f"the error rate must be between 0 and 1, not {error}")
-    mixture = betaln(_PRIOR + events, _PRIOR + trials - events) - betaln(_PRIOR, _PRIOR)
+    mixture = _log_beta(_PRIOR + events, _PRIOR + trials - events) - _log_beta(_PRIOR, _PRIOR)
     bound = -math.log(error)
 
-    def excess(p: float) -> float:
-        likelihood = xlogy(events, p) + xlog1py(trials - events, -p)
-        return float(mixture - likelihood - bound)
+    def is_ruled_out(p: float) -> bool:
+        likelihood = events * math.log(p) + (trials - events) * math.log1p(-p)
+        return mixture - likelihood > bound
 
     middle = events / trials if trials else 0.5
     low, high = 0.0, 1.0
-    if events > 0 and excess(_SMALLEST) > 0:
-        low = float(brentq(excess, _SMALLEST, middle, xtol=1e-12))
-    if events < trials and excess(1 - _SMALLEST) > 0:
-        high = float(brentq(excess, middle, 1 - _SMALLEST, xtol=1e-12))
+    if events > 0 and is_ruled_out(_SMALLEST):
+        low = _edge(is_ruled_out, _SMALLEST, middle)
+    if events < trials and is_ruled_out(1 - _SMALLEST):
+        high = _edge(is_ruled_out, 1 - _SMALLEST, middle)
     return Interval(low, high)
+
+
+def _log_beta(a: float, b: float) -> float:
+    return math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b)
+
+
+def _edge(is_ruled_out: Callable[[float], bool], outside: float, inside: float) -> float:
+    """Where the interval ends: what is ruled out ends once between the two."""
+    for _ in range(_HALVINGS):
+        middle = (outside + inside) / 2
+        if is_ruled_out(middle):
+            outside = middle
+        else:
+            inside = middle
+    return inside

@@ -5,6 +5,7 @@ it, `<endpoint>-loop-<number>…`, so that the way back is one call. The next de
 its own with the same version in their place (docs/adr/0010).
 """
 
+import datetime
 import math
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
@@ -15,11 +16,14 @@ from botocore.exceptions import ClientError
 from platform_jobs.aws import Clients, error_code
 from platform_jobs.errors import JobError
 from platform_jobs.log import event
+from platform_jobs.times import iso
 
 if TYPE_CHECKING:
     from types_boto3_sagemaker import SageMakerClient
 
 CANDIDATE: Final = "candidate"
+BASELINE: Final = datetime.timedelta(hours=24)
+"""How long the live version is looked back at, where the two never share the traffic: one of every hour."""
 WHOLE: Final = 100
 _NAME_LENGTH: Final = 63
 _LONGEST_SUFFIX: Final = len("-loop-999999-canary")
@@ -44,6 +48,18 @@ class Rollout:
     """Whether the endpoint can share its traffic between versions: serverless ones can't (ADR 0010)."""
     expected: str
     """Configuration that should be in service."""
+    variant: str
+    """The variant that the live version answers as, and this one when it has all of the traffic."""
+    since: str
+    """From when on answers count: when the two began to share the traffic; until then, a day before."""
+    side_by_side: bool = False
+    """Whether they have shared it."""
+    left: str = ""
+    """When the live version's share began to go; empty before."""
+    whole: str = ""
+    """When this one had all; empty before."""
+    given: str = ""
+    """When it had the share that it has; empty before it has one."""
 
     @property
     def base(self) -> str:
@@ -67,11 +83,23 @@ def begin(clients: Clients, endpoint: str, version_arn: str, number: int) -> Rol
     if described is None:
         return None
     original = _in_service(described)
-    variant = _variants(clients, original)[0]
+    configuration: Any = clients.sagemaker.describe_endpoint_config(EndpointConfigName=original)
+    variant = configuration["ProductionVariants"][0]
     model = f"{name_base(endpoint)}{number}"
     _create_model(clients, model, like=variant["ModelName"], version_arn=version_arn)
     event("loop", "rollout", endpoint=endpoint, version=version_arn, original=original)
-    return Rollout(endpoint, original, number, model, "ServerlessConfig" not in variant, original)
+    # What answered before this configuration was there was another version, perhaps.
+    since = max(_now() - BASELINE, configuration["CreationTime"].astimezone(datetime.UTC))
+    return Rollout(
+        endpoint=endpoint,
+        original=original,
+        number=number,
+        model=model,
+        splits="ServerlessConfig" not in variant,
+        expected=original,
+        variant=variant["VariantName"],
+        since=iso(since),
+    )
 
 
 def shift(clients: Clients, rollout: Rollout, percent: int, largest: int) -> Rollout:
@@ -93,8 +121,9 @@ def shift(clients: Clients, rollout: Rollout, percent: int, largest: int) -> Rol
         raise JobError("no-endpoint", f"endpoint {rollout.endpoint} went away during the release")
     now = _in_service(described)
     variants = _variants(clients, rollout.original)
+    left = rollout.left
     if percent == WHOLE:
-        target = f"{rollout.base}{rollout.number}"
+        target, left = f"{rollout.base}{rollout.number}", left or iso(_now())
         wanted = [{**variants[0], "ModelName": rollout.model, "InitialVariantWeight": 1.0}]
     else:
         target = f"{rollout.base}{rollout.number}-canary"
@@ -107,7 +136,7 @@ def shift(clients: Clients, rollout: Rollout, percent: int, largest: int) -> Rol
             EndpointName=rollout.endpoint, EndpointConfigName=target, **_kept(rollout)
         )
     event("loop", "shifted", endpoint=rollout.endpoint, version=rollout.number, percent=percent)
-    return replace(rollout, expected=target)
+    return replace(rollout, expected=target, left=left, given="")
 
 
 def settled(clients: Clients, rollout: Rollout) -> Rollout:
@@ -122,7 +151,16 @@ def settled(clients: Clients, rollout: Rollout) -> Rollout:
     if now != rollout.expected:
         cause = described.get("FailureReason", "no reason given")
         raise JobError("update-failed", f"{rollout.endpoint} stayed with {now}: {cause}")
-    return rollout
+    return rollout if now == rollout.original or rollout.given else _marked(rollout)
+
+
+def _marked(rollout: Rollout) -> Rollout:
+    """The rollout, which has from now on the share that it was to be given."""
+    at = iso(_now())
+    if rollout.left:
+        return replace(rollout, given=at, whole=at)
+    since = rollout.since if rollout.side_by_side else at
+    return replace(rollout, given=at, since=since, side_by_side=True)
 
 
 def undo(clients: Clients, rollout: Rollout) -> Rollout:
@@ -173,6 +211,10 @@ def remove(
     for name in models:
         sagemaker.delete_model(ModelName=name)
     return [*configurations, *models]
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
 
 
 def _own(names: Iterable[str], base: str, spared: Collection[str]) -> list[str]:

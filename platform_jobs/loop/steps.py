@@ -4,6 +4,7 @@ An event of the state machine is `{"step": …}` and what the step needs; its an
 keeps. Errors reach the state machine by their class: `NotYetError` is tried again, the rest is not.
 """
 
+import datetime
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Final
@@ -13,6 +14,7 @@ from platform_jobs.aws import Clients
 from platform_jobs.errors import JobError
 from platform_jobs.loop import asking, gate, judging, rollout
 from platform_jobs.loop.asking import Decision
+from platform_jobs.loop.gate import Asked, CanarySettings
 from platform_jobs.loop.rollout import Rollout
 from platform_jobs.release import PointerNames
 from platform_jobs.settings import Env
@@ -21,22 +23,13 @@ REVIEWER: Final = "stagecraft-loop"
 Event = Mapping[str, Any]
 
 
-def _names(text: str) -> tuple[str, ...]:
-    """A JSON list of names; a stack may have no alarm yet."""
-    return () if text == "[]" else settings.name_list(text)
-
-
 @dataclass(frozen=True, kw_only=True)
-class LoopSettings:
+class LoopSettings(CanarySettings):
     """What the steps read from their environment."""
 
-    model: Annotated[str, Env("STAGECRAFT_MODEL")]
     group: Annotated[str, Env("STAGECRAFT_MODEL_PACKAGE_GROUP")]
-    lineage_table: Annotated[str, Env("STAGECRAFT_LINEAGE_TABLE")]
     pointer_prefix: Annotated[str, Env("STAGECRAFT_POINTER_PREFIX")]
     endpoint: Annotated[str, Env("STAGECRAFT_ENDPOINT")]
-    alarms: Annotated[tuple[str, ...], Env("STAGECRAFT_GATE_ALARMS", _names)] = ()
-    """Alarms that stop a release; without any, only the endpoint's own health does."""
 
     @property
     def pointers(self) -> PointerNames:
@@ -99,7 +92,7 @@ def _reject(clients: Clients, config: LoopSettings, event: Event) -> dict[str, A
             config.group,
             version.arn,
             REVIEWER,
-            event["reason"],
+            event["reason"].strip() or "what failed told no cause",
             lineage_table=config.lineage_table,
             force=True,
         )
@@ -121,7 +114,13 @@ def _settle(clients: Clients, _config: LoopSettings, event: Event) -> dict[str, 
 
 
 def _gate(clients: Clients, config: LoopSettings, event: Event) -> dict[str, Any]:
-    return asdict(gate.check(clients, _state(event), config.alarms))
+    asked = Asked(
+        version=event["version"],
+        state=_state(event),
+        percent=int(event["percent"]),
+        limit=datetime.timedelta(seconds=event["limitSeconds"]),
+    )
+    return asdict(gate.check(clients, config, asked, datetime.datetime.now(datetime.UTC)))
 
 
 def _finish(clients: Clients, config: LoopSettings, event: Event) -> dict[str, Any]:

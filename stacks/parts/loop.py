@@ -1,5 +1,6 @@
 """What keeps models current: the loop of each, from new data to a live version or back."""
 
+import json
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -7,8 +8,10 @@ import pulumi
 
 from components import Endpoint, ModelLoop, Monitoring
 from components.model_loop import LoopJob, ModelLoopArgs
+from components.model_loop_gate import LabelCount, LoopGate
 from stacks.code import function_code
 from stacks.parts.base import Base
+from stacks.parts.ladder import patience
 from stacks.parts.plan import Outputs, Plan
 from stacks.parts.training import Pools
 from stacks.settings import Model
@@ -70,13 +73,51 @@ def _args(plan: Plan, model: Model, base: Base, pools: Pools, endpoint: Endpoint
         "approval": model.release.approval,
         "canary_percent": canary_steps(model),
         "bake_minutes": model.release.bake_minutes,
+        "bake_limit_minutes": model.release.bake_limit_minutes,
+        "gate": gate_of(model),
         "emails": plan.settings.notify,
         "kms_key_arn": base.lake.kms_key_arn,
         "tags": {**plan.tags, **plan.tags_of(model)},
     }
     if model.training.schedule is not None:
         args["schedule"] = model.training.schedule
+    if plan.has("fallback"):
+        args["labels"] = _labels(model, base, pools)
     return args
+
+
+def gate_of(model: Model) -> LoopGate:
+    """What its versions must be to get more of the traffic: its promise, and how sure to be."""
+    told = model.release.gate
+    _, slow_ms = patience(model)
+    gate: LoopGate = {
+        "latency_p95_ms": slow_ms,
+        "error_rate": told.error_rate,
+        "excess_burn": told.excess_burn,
+        "quality_margin": told.quality_margin,
+        "undecided": told.undecided,
+    }
+    if model.slo is not None:
+        gate["availability"] = model.slo.availability
+    if told.quality is not None:
+        gate["quality"] = told.quality
+    return gate
+
+
+def _labels(model: Model, base: Base, pools: Pools) -> LabelCount:
+    """Who counts wrong answers: where the quality gate runs, by the log that the gateway writes."""
+    return {
+        "image_uri": base.image.job_uri,
+        "queue_arn": pools["quality"].queue_arn,
+        "artifacts_bucket": base.lake.artifacts_bucket,
+        "environment": {
+            "AWS_USE_DUALSTACK_ENDPOINT": "true",
+            "STAGECRAFT_FEATURES_BUCKET": base.lake.features_bucket,
+            "STAGECRAFT_VIEWS_PREFIX": base.features.views_uri,
+            "STAGECRAFT_MODEL_VIEWS": json.dumps(model.features),
+        },
+        "policy_arns": [base.features.read_policy_arn, base.registry.read_policy_arn],
+    }
 
 
 def _alarms(plan: Plan, model: Model, watch: Monitoring | None) -> Any:

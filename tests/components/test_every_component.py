@@ -131,6 +131,7 @@ DESCRIBED = (
 UNSCOPED = {
     # The service takes no resource for these.
     "batch:DescribeJobs",
+    "cloudwatch:GetMetricData",
     "cloudwatch:GetMetricStatistics",
     "cloudwatch:PutMetricData",
     "ecr:GetAuthorizationToken",

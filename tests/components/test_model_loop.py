@@ -1,6 +1,7 @@
 """The loop's state machine as a graph, whatever is declared; and what its parts may do."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pulumi
@@ -10,16 +11,19 @@ from hypothesis import strategies as st
 
 import components
 from components.model_loop_states import LoopParts, LoopPlan, definition
+from platform_jobs import settings
 from platform_jobs.loop import steps
 from platform_jobs.loop.rollout import name_base
+from platform_jobs.loop.steps import LoopSettings
 from tests.components.examples import example, make
 from tests.components.recording import run
 
 PARTS = LoopParts(
     steps="arn:steps",
     topic="arn:topic",
-    jobs={job: (f"arn:{job}", "arn:queue") for job in ("quality", "materialise", "train")},
+    jobs={job: (f"arn:{job}", "arn:queue") for job in ("quality", "materialise", "train", "labels")},
 )
+UNCOUNTED = replace(PARTS, jobs={job: arns for job, arns in PARTS.jobs.items() if job != "labels"})
 RISING = st.sets(st.integers(1, 99), max_size=4).map(lambda below: [*sorted(below), 100])
 PLANS = st.builds(
     LoopPlan,
@@ -28,13 +32,14 @@ PLANS = st.builds(
     human=st.booleans(),
     canary_percent=RISING,
     bake_seconds=st.integers(60, 3600),
+    bake_limit_seconds=st.integers(3600, 7 * 86400),
     review_seconds=st.integers(3600, 86400 * 364),
 )
 
 
-def machine(plan: LoopPlan) -> dict[str, Any]:
+def machine(plan: LoopPlan, parts: LoopParts = PARTS) -> dict[str, Any]:
     """The definition, read back."""
-    read: dict[str, Any] = json.loads(definition(plan, PARTS))
+    read: dict[str, Any] = json.loads(definition(plan, parts))
     return read
 
 
@@ -73,20 +78,36 @@ def test_what_can_fail_is_caught_and_told(plan: LoopPlan) -> None:
             ]
 
 
-@given(PLANS)
-def test_traffic_follows_the_declared_steps_and_each_is_judged(plan: LoopPlan) -> None:
-    states = machine(plan)["States"]
+@given(PLANS, st.sampled_from([PARTS, UNCOUNTED]))
+def test_traffic_follows_the_declared_steps_and_each_is_judged(plan: LoopPlan, parts: LoopParts) -> None:
+    states = machine(plan, parts)["States"]
+    judging = 2 if "labels" in parts.jobs else 1  # labels are counted before each look
     name, shares = states["Is there an endpoint?"]["Choices"][0]["Next"], []
     while name != "Point at it":
         shares.append(states[name]["Parameters"]["Payload"]["percent"])
-        for kind in ("Task", "Task", "Wait", "Task"):
+        for kind in ("Task", "Task", "Wait", *["Task"] * judging):
             assert states[name]["Type"] == kind
             # Whatever goes wrong while the version has traffic leads back.
             assert all(each["Next"] == "Name the cause" for each in states[name].get("Catch", []))
             name = states[name]["Next"]
-        assert states[name]["Default"] == "Roll back"
-        (name,) = (each["Next"] for each in states[name]["Choices"])
+        choice = states[name]
+        assert choice["Default"] == "Roll back"
+        nexts = {each["StringEquals"]: each["Next"] for each in choice["Choices"]}
+        # What waits is looked at again, labels first, and has no more of the traffic until then.
+        look = states[nexts["wait"]]
+        assert (look["Type"], look["SecondsPath"]) == ("Wait", "$.lookSeconds")
+        assert states[states[f"Bake {shares[-1]} %"]["Next"]] == states[look["Next"]]
+        name = nexts["promote"]
     assert shares == list(plan.canary_percent)
+
+
+@given(PLANS)
+def test_an_execution_that_waits_for_days_stays_within_its_history(plan: LoopPlan) -> None:
+    told = machine(plan)["States"]["Defaults"]["Parameters"]["told.$"]
+    defaults = json.loads(told.split("'")[1])
+    assert defaults["lookSeconds"] >= defaults["bakeSeconds"]
+    looks = len(plan.canary_percent) * defaults["bakeLimitSeconds"] / defaults["lookSeconds"]
+    assert looks * 24 < 20_000
 
 
 @given(PLANS)
@@ -163,9 +184,51 @@ def test_bad_inputs_are_told_all_at_once() -> None:
                 approval="nobody",
                 canary_percent=[50, 25],
                 bake_minutes=0,
+                bake_limit_minutes=20_000,
+                gate={"error_rate": 0.9, "quality": "always", "undecided": "wait"},
                 review_days=400,
                 topic_arn="arn:t",
             )
         )
-    for path in ("model", "views", "approval", "canaryPercent", "bakeMinutes", "reviewDays", "emails"):
+    for path in (
+        *("model", "views", "approval", "canaryPercent", "bakeMinutes", "bakeLimitMinutes", "reviewDays"),
+        *("emails", "gate.errorRate", "gate.quality", "gate.undecided"),
+    ):
         assert f"  {path}: " in str(caught.value)
+
+
+def test_quality_cannot_be_required_where_nobody_counts_labels() -> None:
+    uncounted = {key: value for key, value in example("ModelLoop").items() if key != "labels"}
+    with pytest.raises(pulumi.InputPropertiesError, match="needs labels"):
+        run(lambda: components.ModelLoop("it", {**uncounted, "gate": {"quality": "required"}}))
+    with pytest.raises(pulumi.InputPropertiesError, match="from 30 to 10080 minutes"):
+        run(lambda: make("ModelLoop", bake_minutes=30, bake_limit_minutes=20))
+
+
+def test_the_function_is_told_the_terms_and_reads_counted_labels_of_its_model_only() -> None:
+    recording = run(lambda: make("ModelLoop"))
+    told = recording.one("Function", "it-steps-function").inputs["environment"]["variables"]
+    gate = {name: told[f"STAGECRAFT_{name}"] for name in ("SLO_AVAILABILITY", "GATE_SLOW_MS", "GATE_QUALITY")}
+    assert gate == {"SLO_AVAILABILITY": "99.9", "GATE_SLOW_MS": "150", "GATE_QUALITY": "required"}
+    assert (
+        settings.load(LoopSettings, {**told, "STAGECRAFT_GATE_ALARMS": "[]"}).terms.quality_tolerance == 0.01
+    )
+    reads = [each for each in _policy(recording, "it-steps-policy") if each["Action"] == ["s3:GetObject"]]
+    assert [each["Resource"] for each in reads] == [["arn:aws:s3:::artifacts/gate/churn/*"]]
+    uncounted = {key: value for key, value in example("ModelLoop").items() if key != "labels"}
+    alone = run(lambda: components.ModelLoop("it", uncounted))
+    assert not [each for each in _policy(alone, "it-steps-policy") if "s3:GetObject" in each["Action"]]
+    told = alone.one("Function", "it-steps-function").inputs["environment"]["variables"]
+    assert told["STAGECRAFT_GATE_QUALITY"] == "if-known"
+
+
+def test_the_job_that_counts_writes_its_counts_and_nothing_else() -> None:
+    recording = run(lambda: make("ModelLoop"))
+    rights = json.loads(recording.one("Policy", "it-labels-rights").inputs["policy"])["Statement"]
+    writes = [each["Resource"] for each in rights if "s3:PutObject" in each["Action"]]
+    assert writes == [["arn:aws:s3:::artifacts/gate/churn/*"]]
+    container = json.loads(recording.one("JobDefinition").inputs["containerProperties"])
+    assert container["command"] == ["gate-labels"]
+    machine_role = _policy(recording, "it-machine-policy")
+    (submits,) = (each for each in machine_role if each["Action"] == ["batch:SubmitJob"])
+    assert any("it-labels-job" in arn for arn in submits["Resource"])

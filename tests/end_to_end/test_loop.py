@@ -1,10 +1,14 @@
 """The model loop for real: a deployed stack, a training, a person's decision, a new version that answers."""
 
 import contextlib
+import datetime
 import gzip
+import hashlib
 import json
+import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -12,9 +16,12 @@ from typing import Any
 
 import pytest
 import yaml
+from botocore.exceptions import ClientError
 
 from cli.looping import Execution, Loop, executions
-from platform_jobs import demo_data
+from platform_jobs import demo_data, layout, outcomes, prediction_log, registry, times
+from platform_jobs.aws import Clients
+from platform_jobs.outcomes import LABEL, Outcome
 from tests.cli_driver import CHECKOUT, Stagecraft
 from twin.aws.cloud.client import ensure_cloud, kill_endpoint, session
 
@@ -41,8 +48,12 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stagecraft]:
     stack["config"] |= {
         "stagecraft:capabilities": dict.fromkeys(CAPABILITIES, True),
         "stagecraft:delivery": {"repository": "acme/product"},
-        "stagecraft:monthlyBudgetUsd": 400,
+        "stagecraft:monthlyBudgetUsd": 1500,
     }
+    model = stack["config"]["stagecraft:models"][0]
+    # On machines of its own, so that both versions answer side by side; they differ by much in little time.
+    model["serving"] |= {"mode": "realtime", "minReplicas": 2}
+    model["release"] = {"canaryPercent": [50, 100], "gate": {"excessBurn": 8, "qualityMargin": 0.25}}
     (folder / "Pulumi.yaml").write_text(f'name: stagecraft\nruntime: python\nmain: "{CHECKOUT}/stacks"\n')
     (folder / "Pulumi.local.yaml").write_text(yaml.safe_dump(stack))
     command = Stagecraft(folder / "home", project=folder)
@@ -78,6 +89,98 @@ def _machine(home: Path) -> str:
     return loops["screening"]
 
 
+def _release(command: Stagecraft, *, wrong: float = 0, refused: int = 0) -> Execution:
+    """A loop from new data to its end: an approved version, half of the traffic, and what came true of it.
+
+    Args:
+        command: The stack's command.
+        wrong: Share of the version's answers that turn out wrong; the live version's are right.
+        refused: Questions that the version refuses.
+    """
+    _bring_data(command)
+    command.run("loop", "start", "--bake-seconds", "1", "--bake-limit-seconds", "180")
+    assert _until(command, "Review").status == "RUNNING"
+    command.run("loop", "approve", "--reason", "good on held-out data")
+    assert _until(command, "Wait at 50 %").status == "RUNNING"  # nobody has asked it anything yet
+    began = datetime.datetime.now(datetime.UTC)
+    command.run("load", "--rps", "80", "--for", "12s", "--log-predictions", "--json")
+    endpoint = command.run("outputs", "models", "--json").object["screening"]["endpoint"]
+    for number in range(refused):
+        with pytest.raises(ClientError) as caught:
+            _client(command, "sagemaker-runtime").invoke_endpoint(
+                EndpointName=endpoint,
+                TargetVariant="candidate",
+                ContentType="application/json",
+                Body=b'{"instances": [{"mean_radius": "wide"}]}',
+            )
+        if "Variant candidate not found" in str(caught.value):
+            assert number > 10  # the gate has seen enough of them, and it is gone
+            break
+        assert "ModelError" in str(caught.value)
+    _come_true(command, began, wrong)
+    return _until(command, "Released")
+
+
+def _bring_data(command: Stagecraft) -> None:
+    """Samples that no version has learnt from yet: a new version differs from the live one."""
+    chance = random.Random(str(time.time_ns()))  # noqa: S311  (any will do)
+    now = datetime.datetime.now(datetime.UTC)
+    rows = [
+        {**row, demo_data.KEY: f"n{now:%H%M%S}{number:03d}"}
+        for number, row in enumerate(chance.sample(demo_data.samples(now.date()), 60))
+    ]
+    body = demo_data.to_csv(rows).encode()
+    key = layout.raw_key(demo_data.VIEW, now.date(), hashlib.sha256(body).hexdigest(), "more.csv")
+    buckets = command.run("outputs", "buckets", "--json").object
+    _client(command, "s3").put_object(Bucket=buckets["raw"], Key=key, Body=body)
+
+
+def _come_true(command: Stagecraft, since: datetime.datetime, wrong: float) -> None:
+    """Labels of every answer since then: the live version's are right, of the newest's a share is wrong."""
+    aws = session(ensure_cloud(command.home / "local" / "cloud").endpoint, "us-east-1")
+    outputs = command.run("outputs", "--json").object
+    artifacts = Clients(session=aws).bucket(outputs["buckets"]["artifacts"])
+    answers = [
+        json.loads(line)
+        for item in artifacts.list(prediction_log.prefix("screening"))
+        for line in (artifacts.get(item.key) or b"").splitlines()
+    ]
+    answers = [each for each in answers if each["at"] >= times.iso(since) and each["step"] == "live"]
+    group = outputs["models"]["screening"]["packageGroup"]
+    newest = registry.latest(Clients(session=aws), group)
+    assert newest is not None
+    canary = registry.describe(Clients(session=aws), newest).properties["model_digest"]
+    shares = Counter(each["version"] == canary for each in answers)
+    assert min(shares.values()) > 300, shares  # SageMaker's own split, seen from where callers stand
+    found = [
+        Outcome(
+            at=datetime.datetime.now(datetime.UTC),
+            kind=LABEL,
+            prediction=each["id"],
+            label=str(
+                1 - each["prediction"]
+                if each["version"] == canary and number % 100 < 100 * wrong
+                else each["prediction"]
+            ),
+        )
+        for number, each in enumerate(answers)
+    ]
+    outcomes.write(artifacts, "screening", found)
+
+
+def _gates(command: Stagecraft) -> list[dict[str, Any]]:
+    """What the lineage of the newest version tells of its gate."""
+    aws = session(ensure_cloud(command.home / "local" / "cloud").endpoint, "us-east-1")
+    outputs = command.run("outputs", "--json").object
+    clients = Clients(session=aws)
+    newest = registry.latest(clients, outputs["models"]["screening"]["packageGroup"])
+    assert newest is not None
+    known = registry.lineage(clients, outputs["lineageTable"], newest)
+    assert known is not None
+    found: list[dict[str, Any]] = known["gates"]
+    return found
+
+
 def _live(command: Stagecraft) -> str:
     pointer = command.run("outputs", "models", "--json").object["screening"]["livePointer"]
     return str(_client(command, "ssm").get_parameter(Name=pointer)["Parameter"]["Value"])
@@ -102,16 +205,15 @@ def _kept_down(cloud: str, endpoint: str) -> Iterator[None]:
         killer.join()
 
 
-def test_an_approved_version_goes_live_and_the_next_deployment_takes_it_over(deployed: Stagecraft) -> None:
+def test_a_good_version_goes_live_and_the_next_deployment_takes_it_over(deployed: Stagecraft) -> None:
     before = _live(deployed)
-    deployed.run("loop", "start", "--bake-seconds", "1")
-    assert _until(deployed, "Review").status == "RUNNING"
-    assert _live(deployed) == before  # nothing goes live unseen
-    assert "is Approved" in deployed.run("loop", "approve", "--reason", "better recall").out
-    ended = _until(deployed, "Released")
-    assert ended.status == "SUCCEEDED", ended
+    ended = _release(deployed)
+    assert (ended.status, ended.state) == ("SUCCEEDED", "Released"), ended
     live = _live(deployed)
     assert (before.rpartition("/")[2], live.rpartition("/")[2]) == ("1", "2")
+
+    gates = [(each["percent"], each["decision"]) for each in _gates(deployed)]
+    assert gates == [(50, "promote"), (100, "promote")]
 
     models = deployed.run("outputs", "models", "--json").object
     endpoint = models["screening"]["endpoint"]
@@ -122,6 +224,27 @@ def test_an_approved_version_goes_live_and_the_next_deployment_takes_it_over(dep
     assert _served(deployed, endpoint) == live
     settled = deployed.run("up", "--yes", "--json").object
     assert {op for op, count in settled["changes"].items() if count} == {"same"}
+
+
+@pytest.mark.parametrize(
+    ("bad", "said"),
+    [({"wrong": 0.7}, "more wrong answers"), ({"refused": 150}, "more refused questions")],
+    ids=["accuracy at equal errors", "errors"],
+)
+def test_a_bad_version_is_rolled_back_by_what_it_did(
+    deployed: Stagecraft, bad: dict[str, Any], said: str
+) -> None:
+    before = _live(deployed)
+    ended = _release(deployed, **bad)
+    assert (ended.status, ended.state) == ("FAILED", "Rolled back"), ended
+    assert said in ended.result
+    (gate,) = _gates(deployed)
+    assert (gate["decision"], gate["percent"]) == ("roll-back", 50)
+    worse = [each["measure"] for each in gate["findings"] if each["standing"] == "worse"]
+    assert worse == [said.removeprefix("more ")]
+    assert _live(deployed) == before
+    models = deployed.run("outputs", "models", "--json").object
+    assert _served(deployed, models["screening"]["endpoint"]) == before
 
 
 def test_a_rejected_version_ends_the_loop_and_what_is_live_stays(deployed: Stagecraft) -> None:

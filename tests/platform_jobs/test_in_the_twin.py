@@ -243,6 +243,8 @@ def test_the_demo_runs_for_real_twice_and_is_undone(twin: Twin):
     assert (asked["prediction"], asked["probability"] > 0.9) == (1, True)
     listed = twin.command("review", "list")
     assert [(item["version"], item["status"]) for item in listed] == [(2, "Approved"), (1, "Approved")]
+    (shown,) = twin.command("review", "show")
+    assert (shown["model_package_arn"], shown["decisions"][0]["status"]) == (second.version, "Approved")
     pointing = {"STAGECRAFT_POINTER_PREFIX": POINTERS.live.removesuffix("screening/live")}
     (back,) = twin.command("release", "--rollback", **pointing)
     assert back == {"live": first.version, "previous": second.version}

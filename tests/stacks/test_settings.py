@@ -137,6 +137,30 @@ def test_text_and_yaml_mean_the_same(stack):
             "more than 0",
         ),
         (
+            [MODELS, 0, "release", "bakeLimitMinutes"],
+            5,
+            "stagecraft:models[0].release.bakeLimitMinutes",
+            "must be at least bakeMinutes",
+        ),
+        (
+            [MODELS, 0, "release", "gate"],
+            {"errorRate": 0.9},
+            "stagecraft:models[0].release.gate.errorRate",
+            "at most 0.5",
+        ),
+        (
+            [MODELS, 0, "release", "gate"],
+            {"undecided": "wait"},
+            "stagecraft:models[0].release.gate.undecided",
+            "'roll-back' or 'promote'",
+        ),
+        (
+            [MODELS, 0, "release", "gate"],
+            {"quality": "required"},
+            "stagecraft:models[0].release.gate.quality",
+            "switch on fallback, or say if-known",
+        ),
+        (
             [MODELS, 0, "release", "canaryPercent"],
             [50, 20, 100],
             "stagecraft:models[0].release.canaryPercent",

@@ -149,8 +149,18 @@ def test_the_reason_names_each_measure_that_is_worse():
     verdict = judge(Tally(**{**GOOD, "errors": 2000, "wrong": 8000}), Tally(**GOOD), TERMS)
     assert "more errors" in verdict.reason
     assert "more wrong answers" in verdict.reason
-    assert [finding.standing for finding in verdict.findings] == [
-        Standing.WORSE,
-        Standing.FINE,
-        Standing.WORSE,
-    ]
+    assert {finding.measure: finding.standing for finding in verdict.findings} == {
+        "errors": Standing.WORSE,
+        "refused questions": Standing.FINE,
+        "slow answers": Standing.FINE,
+        "wrong answers": Standing.WORSE,
+    }
+
+
+def test_callers_mistakes_with_both_are_no_fault_and_with_one_they_are():
+    mistaken = Tally(**{**GOOD, "refused": 4000})
+    lenient = Terms(availability=0.999, excess_burn=3.0)
+    assert judge(mistaken, mistaken, lenient).decision is Decision.PROMOTE
+    verdict = judge(mistaken, Tally(**GOOD), TERMS)
+    assert verdict.decision is Decision.ROLL_BACK
+    assert "more refused questions" in verdict.reason

@@ -449,6 +449,25 @@ def test_percentiles_of_a_metric(shared_cloud: Cloud) -> None:
     with refused("InvalidParameterValue"):
         told(ExtendedStatistics=["tm99"])
 
+    def data(**more: Any) -> Any:
+        metric = {"Namespace": "percentiles", "MetricName": "took", "Dimensions": dimensions}
+        stats = {"above": "PR(20:)", "count": "SampleCount"}
+        queries = [
+            {"Id": name, "MetricStat": {"Metric": metric, "Period": 300, "Stat": stat}}
+            for name, stat in stats.items()
+        ]
+        window = {"StartTime": start, "EndTime": start + timedelta(minutes=10)}
+        found = watch.get_metric_data(**({"MetricDataQueries": queries} | window | more))
+        return {each["Id"]: each for each in found["MetricDataResults"]}
+
+    newest_first = data()
+    assert newest_first["above"]["Timestamps"] == [start + timedelta(minutes=5), start]
+    assert newest_first["above"]["Values"] == [0.0, 60.0]
+    assert data(ScanBy="TimestampAscending")["count"]["Values"] == [5.0, 1.0]
+    with refused("ValidationError"):
+        told_of = {"Metric": {"Namespace": "percentiles", "MetricName": "took", "Dimensions": dimensions}}
+        data(MetricDataQueries=[{"Id": "odd", "MetricStat": {**told_of, "Period": 300, "Stat": "tm99"}}])
+
 
 def test_composite_alarms(shared_cloud: Cloud) -> None:
     watch = shared_cloud.client("cloudwatch")

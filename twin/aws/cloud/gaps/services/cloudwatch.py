@@ -10,9 +10,12 @@ from twin.aws.cloud.gaps.moto_objects import backend
 from twin.aws.cloud.gaps.registry import GapRegistry
 from twin.aws.cloud.gaps.store import Record
 from twin.aws.cloud.http import HttpResponse
-from twin.aws.cloud.live.alarms.points import Point, UnknownStatisticError, from_moto, key_of, statistic
+from twin.aws.cloud.live.alarms.points import Point, UnknownStatisticError, key_of, statistic, within
+from twin.aws.cloud.live.alarms.series import SeriesIndex
 from twin.aws.cloud.protocol import AwsError
 
+_SERIES: Final = SeriesIndex()
+"""Points by series: a model under load has one for each request, and a question is about a few series."""
 _ALARM_ARN: Final = "arn:aws:cloudwatch:{region}:{account}:alarm:{name}"
 
 
@@ -24,6 +27,7 @@ def fill(registry: GapRegistry) -> None:
     registry.raw("cloudwatch", "PutMetricAlarm", _put_metric_alarm)
     registry.raw("cloudwatch", "DescribeAlarms", _describe_alarms)
     registry.raw("cloudwatch", "DeleteAlarms", _delete_alarms)
+    registry.raw("cloudwatch", "GetMetricData", _get_metric_data)
     registry.raw("cloudwatch", "GetMetricStatistics", _get_metric_statistics)
     registry.answer("cloudwatch", "PutMetricStream", _put_stream)
     registry.answer("cloudwatch", "PutAnomalyDetector", _put_detector)
@@ -138,29 +142,70 @@ def _get_metric_statistics(context: Context) -> HttpResponse:
     extended = given.get("ExtendedStatistics") or []
     if not extended:
         return context.forward()
-    wanted = key_of(
-        given["Namespace"],
-        given["MetricName"],
-        ((each["Name"], each["Value"]) for each in given.get("Dimensions") or ()),
-    )
-    start, end, period = given["StartTime"].timestamp(), given["EndTime"].timestamp(), given["Period"]
-    stored = (from_moto(datum) for datum in backend(context, "cloudwatch").metric_data)
-    periods: dict[int, list[Point]] = {}
-    for key, point in stored:
-        if key == wanted and start <= point.at < end:
-            periods.setdefault(int((point.at - start) // period), []).append(point)
+    start, end = given["StartTime"].timestamp(), given["EndTime"].timestamp()
     datapoints = []
-    for number, points in sorted(periods.items()):
+    for moment, points in _periods(context, given, start, end, given["Period"]):
         try:
             told = {stat: statistic(points, stat) for stat in extended}
             plain = {stat: statistic(points, stat) for stat in given.get("Statistics") or ()}
         except UnknownStatisticError as error:
             raise AwsError("InvalidParameterValue", str(error)) from None
-        at = datetime.fromtimestamp(start + number * period, UTC).replace(tzinfo=None)
+        at = datetime.fromtimestamp(moment, UTC).replace(tzinfo=None)
         known = {stat: value for stat, value in told.items() if value is not None}
         if known:
             datapoints.append({"Timestamp": at, "ExtendedStatistics": known, **plain})
     return context.operation.answer({"Label": given["MetricName"], "Datapoints": datapoints})
+
+
+def _get_metric_data(context: Context) -> HttpResponse:
+    """Metrics by their statistics, of which moto knows few; expressions are moto's to answer."""
+    given = context.parameters
+    queries = given["MetricDataQueries"]
+    if not all("MetricStat" in query for query in queries):
+        return context.forward()
+    start, end = given["StartTime"].timestamp(), given["EndTime"].timestamp()
+    ascending = given.get("ScanBy") == "TimestampAscending"
+    results = []
+    for query in queries:
+        if not query.get("ReturnData", True):
+            continue
+        metric, stat = query["MetricStat"]["Metric"], query["MetricStat"]["Stat"]
+        told: list[tuple[datetime, float]] = []
+        for moment, points in _periods(context, metric, start, end, query["MetricStat"]["Period"]):
+            try:
+                value = statistic(points, stat)
+            except UnknownStatisticError as error:
+                raise AwsError("ValidationError", str(error)) from None
+            if value is not None:
+                told.append((datetime.fromtimestamp(moment, UTC).replace(tzinfo=None), value))
+        told.sort(reverse=not ascending)
+        results.append(
+            {
+                "Id": query["Id"],
+                "Label": query.get("Label") or metric["MetricName"],
+                "Timestamps": [at for at, _ in told],
+                "Values": [value for _, value in told],
+                "StatusCode": "Complete",
+            }
+        )
+    return context.operation.answer({"MetricDataResults": results, "Messages": []})
+
+
+def _periods(
+    context: Context, metric: Record, start: float, end: float, seconds: int
+) -> list[tuple[float, list[Point]]]:
+    """A metric's points from `start` up to, not including, `end`: the start of each period that has any."""
+    wanted = key_of(
+        metric["Namespace"],
+        metric["MetricName"],
+        ((each["Name"], each["Value"]) for each in metric.get("Dimensions") or ()),
+    )
+    periods: dict[int, list[Point]] = {}
+    backend(context, "cloudwatch")  # the first question may come before the first metric
+    every = _SERIES.of(context.region, now=0)  # nothing is too old to be asked about
+    for point in within(every.get(wanted, []), start, end):
+        periods.setdefault(int((point.at - start) // seconds), []).append(point)
+    return [(start + number * seconds, points) for number, points in sorted(periods.items())]
 
 
 STREAM: Final = Kind(
