@@ -83,7 +83,7 @@ class ModelLoopArgs(TypedDict):
     schedule: NotRequired[str]
     """When the loop runs by itself, `rate(7 days)` or `cron(0 3 ? * MON *)`, UTC. Default: never."""
     retrain_alarm_names: NotRequired[pulumi.Input[list[str]]]
-    """Alarms that start the loop when they ring: drift, accuracy; at least one. Default: none."""
+    """Alarms that start the loop: drift, accuracy, feedback volume; at least one. Default: none."""
     topic_arn: NotRequired[pulumi.Input[str]]
     """Topic that is told how an execution ended. Default: a topic is made."""
     emails: NotRequired[list[str]]

@@ -131,6 +131,14 @@ CALIBRATION_ERROR: Final = Metric(
     "accuracy",
 )
 
+NEW_LABELS: Final = Metric(
+    "NewLabels",
+    COUNT,
+    _OF_MODEL,
+    "Labels since the newest version was trained; from training.feedbackRows on, they start the model loop",
+    "feedback-volume",
+)
+
 # --- bias: groups by a declared attribute ---
 BIAS_DISPARITY: Final = Metric(
     "BiasDisparity",

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from platform_jobs import accuracy, bias, drift, explain, kpis, monitoring, settings
+from platform_jobs import accuracy, bias, drift, explain, feedback_volume, kpis, monitoring, settings
 from platform_jobs.aws import Clients
 from platform_jobs.bias import BiasSettings
 from platform_jobs.drift import DriftSettings
@@ -24,6 +24,7 @@ _JOBS: Final[tuple[_Job, ...]] = (
     ("accuracy", LabelSettings, accuracy.run),
     ("kpis", KpiSettings, kpis.run),
     ("explain", ExplainSettings, explain.run_once),
+    ("feedback-volume", LabelSettings, feedback_volume.run),
 )
 _BIAS: Final[_Job] = ("bias", BiasSettings, bias.run)
 

@@ -519,6 +519,14 @@ def _needs(namespace: str, parts: Mapping[str, Any], models: "Mapping[int, Model
         )
     if "zone-failover" in on:
         yield from _zones(namespace, models)
+    if "retraining" in on and "monitors" not in on:
+        for index, model in models.items():
+            if model.training.feedback_rows is not None:
+                yield Problem(
+                    f"{namespace}:models[{index}].training.feedbackRows",
+                    model.training.feedback_rows,
+                    "needs who counts them: switch on monitors, or leave it out",
+                )
     if "fallback" not in on:
         yield from _unlogged(namespace, models)
 

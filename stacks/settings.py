@@ -130,6 +130,8 @@ class Training(_Section):
     memory_mib: Annotated[int, Field(ge=512, le=3145728)] | None = None
     gpus: Annotated[int, Field(ge=1, le=16)] = 1
     schedule: str | None = None
+    feedback_rows: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = None
+    """New labels since the last training that start the loop. Default: they do not."""
     parity_tolerance: Fraction = 0.005
     """The most that a metric may lose by a smaller form of the model: absolute, and of errors relative."""
 

@@ -10,6 +10,7 @@ HOUR: Final = 3_600
 DAY: Final = 86_400
 
 ABOVE: Final = "GreaterThanThreshold"
+REACHED: Final = "GreaterThanOrEqualToThreshold"
 BELOW: Final = "LessThanThreshold"
 OUTSIDE: Final = "LessThanLowerOrGreaterThanUpperThreshold"
 OVER_BAND: Final = "GreaterThanUpperThreshold"

@@ -98,6 +98,8 @@ class WatchedModel(TypedDict):
     """Gap between confidence and truth that is too wide; from 0 to 1. Default: not watched."""
     bias: NotRequired[BiasLimit]
     """How differently groups may be treated. Default: not watched."""
+    feedback_rows: NotRequired[int]
+    """New labels that are worth a training, which their alarm starts; from 1. Default: not watched."""
     business: NotRequired[list[BusinessKpi]]
     """Business figures to watch. Default: none."""
     unit_cost: NotRequired[UnitCost]
@@ -150,6 +152,7 @@ def judged(stack: str, model: WatchedModel) -> Judged:
         accuracy=None if accuracy is None else (accuracy["metric"], accuracy["limit"]),
         calibration=model.get("max_calibration_error"),
         bias=None if bias is None else (bias["attribute"], bias["max_disparity"]),
+        feedback_rows=None if "feedback_rows" not in model else int(model["feedback_rows"]),
         kpis=tuple(Kpi(kpi["metric"], kpi.get("floor")) for kpi in model.get("business", [])),
         unit_cost=cost is not None,
         unit_cost_usd=None if cost is None else cost.get("max_usd_per_thousand"),
@@ -184,6 +187,7 @@ def check_models(problems: Problems, models: Sequence[WatchedModel]) -> None:
             cost = model["serving_cost"]
             problems.between(f"{path}.servingCost.hourlyUsd", cost["hourly_usd"], 0, 1e6, "dollars")
             problems.between(f"{path}.servingCost.requestUsd", cost.get("request_usd"), 0, 1e6, "dollars")
+        problems.between(f"{path}.feedbackRows", model.get("feedback_rows"), 1, 1e9, "labels")
         if "slo" in model:
             problems.between(f"{path}.slo.availability", model["slo"]["availability"], 90, 99.999, "%")
             problems.between(f"{path}.slo.latencyP95Ms", model["slo"].get("latency_p95_ms"), 1, 60_000, "ms")

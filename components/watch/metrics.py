@@ -90,6 +90,7 @@ CAPTURED: Final = Metric(PLATFORM, "CapturedPredictions", "Count", _MODEL, "Sum"
 MODEL_AGE: Final = Metric(PLATFORM, "ModelAge", "Seconds", _MODEL, "Maximum")
 MODEL_QUALITY: Final = Metric(PLATFORM, "ModelQuality", "None", (*_MODEL, "Measure"))
 LABELLED: Final = Metric(PLATFORM, "LabelledPredictions", "Count", _MODEL, "Sum")
+NEW_LABELS: Final = Metric(PLATFORM, "NewLabels", "Count", _MODEL, "Maximum")
 CALIBRATION_ERROR: Final = Metric(PLATFORM, "CalibrationError", "None", _MODEL)
 BIAS_DISPARITY: Final = Metric(PLATFORM, "BiasDisparity", "None", (*_MODEL, "Attribute"), "Maximum")
 ROW_COUNT: Final = Metric(PLATFORM, "RowCount", "Count", _VIEW, "Sum")

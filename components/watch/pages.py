@@ -201,6 +201,7 @@ def _worth(judged: Judged) -> Iterator[Panel]:
         lines = [
             Line("predictions", judged.line(metrics.CAPTURED)),
             Line("labelled", judged.line(metrics.LABELLED)),
+            Line("labels since the last training", judged.line(metrics.NEW_LABELS)),
         ]
         yield Panel("What that rests on", tuple(lines), _JOBS_PERIOD)
     if judged.bias is not None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from components.watch import metrics
-from components.watch.alarms import ABOVE, BELOW, DAY, HOUR, OVER_BAND, TICKET, Alarm, Composite
+from components.watch.alarms import ABOVE, BELOW, DAY, HOUR, OVER_BAND, REACHED, TICKET, Alarm, Composite
 from components.watch.metrics import Metric, Series
 
 LESS_IS_BETTER: Final = ("mae", "rmse")
@@ -44,6 +44,8 @@ class Judged:
     bias: tuple[str, float] | None = None
     """Attribute → the widest gap between its groups."""
     kpis: Sequence[Kpi] = field(default_factory=tuple)
+    feedback_rows: int | None = None
+    """New labels that are worth a training."""
     unit_cost: bool = False
     """Whether the cost of predictions is watched."""
     unit_cost_usd: float | None = None
@@ -73,6 +75,8 @@ def alarms_of(judged: Judged) -> Iterator[Alarm]:
             level=TICKET,
             silence=True,
         )
+    if judged.feedback_rows is not None:
+        yield _volume(judged, judged.feedback_rows)
     for kpi in judged.kpis:
         yield _business(judged, kpi)
     if judged.unit_cost:
@@ -138,6 +142,20 @@ def _latest(name: str, kind: str, says: str, series: Series, limit: tuple[str, f
 
 def _identifier(text: str) -> str:
     return text.replace("-", "_")
+
+
+def _volume(judged: Judged, rows: int) -> Alarm:
+    """Nobody's ticket: it is on until a version has learnt from them, and so starts one loop."""
+    return Alarm(
+        f"{judged.model}-feedback",
+        "feedback-volume",
+        f"{judged.model} has {rows} labels or more that no version has learnt from: it is to be trained",
+        (("labels", judged.line(metrics.NEW_LABELS)),),
+        threshold=float(rows),
+        comparison=REACHED,
+        period_seconds=HOUR,
+        missing="ignore",
+    )
 
 
 def _business(judged: Judged, kpi: Kpi) -> Alarm:

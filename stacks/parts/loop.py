@@ -130,9 +130,18 @@ def _alarms(plan: Plan, model: Model, watch: Monitoring | None) -> Any:
             lambda names: [names[gate] for gate in gates if gate in names]
         )
     }
-    if plan.has("monitors") and (model.monitor.drift or model.monitor.accuracy):
-        told["retrain_alarm_names"] = watch.alarm_names.apply(lambda names: [names[f"{model.name}-quality"]])
+    retrain = retraining_alarms(plan, model)
+    if retrain:
+        told["retrain_alarm_names"] = watch.alarm_names.apply(lambda names: [names[each] for each in retrain])
     return told
+
+
+def retraining_alarms(plan: Plan, model: Model) -> list[str]:
+    """What has it trained anew: answers that got worse, and feedback that no version has learnt from."""
+    if not plan.has("monitors"):
+        return []
+    worse = [f"{model.name}-quality"] if model.monitor.drift or model.monitor.accuracy else []
+    return [*worse, *([] if model.training.feedback_rows is None else [f"{model.name}-feedback"])]
 
 
 def canary_steps(model: Model) -> list[int]:

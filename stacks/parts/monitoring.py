@@ -119,6 +119,8 @@ def watched_model(plan: Plan, model: Model, endpoint: Endpoint, released: Versio
                 "attribute": monitor.bias.attribute,
                 "max_disparity": monitor.bias.max_disparity,
             }
+        if model.training.feedback_rows is not None and plan.has("retraining"):
+            watched["feedback_rows"] = model.training.feedback_rows
         watched["business"] = [
             {"metric": kpi.metric} if kpi.floor is None else {"metric": kpi.metric, "floor": kpi.floor}
             for kpi in monitor.business

@@ -47,6 +47,7 @@ def watched(**changes: Any) -> dict[str, Any]:
         "drift_threshold": 0.2,
         "accuracy": {"metric": "f1", "limit": 0.8},
         "max_calibration_error": 0.1,
+        "feedback_rows": 5000,
         "bias": {"attribute": "age_band", "max_disparity": 0.1},
         "business": [{"metric": "conversionRate", "floor": 0.02}, {"metric": "returnOnCost"}],
         "unit_cost": {"max_usd_per_thousand": 0.5},

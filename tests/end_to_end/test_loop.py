@@ -53,6 +53,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stagecraft]:
     model = stack["config"]["stagecraft:models"][0]
     # On machines of its own, so that both versions answer side by side; they differ by much in little time.
     model["serving"] |= {"mode": "realtime", "minReplicas": 2}
+    model["training"]["feedbackRows"] = 400
     model["release"] = {"canaryPercent": [50, 100], "gate": {"excessBurn": 8, "qualityMargin": 0.25}}
     (folder / "Pulumi.yaml").write_text(f'name: stagecraft\nruntime: python\nmain: "{CHECKOUT}/stacks"\n')
     (folder / "Pulumi.local.yaml").write_text(yaml.safe_dump(stack))
@@ -247,6 +248,59 @@ def test_a_bad_version_is_rolled_back_by_what_it_did(
     assert _served(deployed, models["screening"]["endpoint"]) == before
 
 
+def test_enough_feedback_starts_the_loop_once(deployed: Stagecraft) -> None:
+    """What came true of the releases before has not been learnt from: it is more than is declared."""
+    states, machine = _client(deployed, "stepfunctions"), _machine(deployed.home)
+
+    def by_alarm() -> list[str]:
+        listed = states.list_executions(stateMachineArn=machine)["executions"]
+        arns = [each["executionArn"] for each in listed]
+        inputs = {arn: states.describe_execution(executionArn=arn)["input"] for arn in arns}
+        return [arn for arn in arns if json.loads(inputs[arn]) == {"trigger": "alarm"}]
+
+    assert by_alarm() == []
+    _watch(deployed)
+    assert _alarm_is(deployed, "screening-feedback", "ALARM")
+    deadline = time.monotonic() + 60
+    while not by_alarm():
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    assert _until(deployed, "Review").status == "RUNNING"
+    deployed.run("loop", "reject", "--reason", "only to see that it came")
+    assert _until(deployed, "Rejected").status == "SUCCEEDED"
+    # The version that was trained has learnt from them, whatever became of it.
+    _watch(deployed)
+    assert _alarm_is(deployed, "screening-feedback", "OK")
+    assert len(by_alarm()) == 1
+
+
+def _watch(command: Stagecraft) -> None:
+    """The jobs that watch the live model, as their schedule would run them."""
+    outputs, batch = command.run("outputs", "--json").object, _client(command, "batch")
+    job = batch.submit_job(
+        jobName="watch",
+        jobDefinition=outputs["jobs"]["watch-screening"],
+        jobQueue=outputs["jobQueues"]["watch-screening"],
+    )["jobId"]
+    deadline = time.monotonic() + 180
+    while (status := batch.describe_jobs(jobs=[job])["jobs"][0]["status"]) != "SUCCEEDED":
+        assert status != "FAILED"
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+
+
+def _alarm_is(command: Stagecraft, alarm: str, state: str) -> bool:
+    """Whether an alarm comes into a state within a minute."""
+    name = command.run("outputs", "alarms", "--json").object[alarm]
+    watch, deadline = _client(command, "cloudwatch"), time.monotonic() + 60
+    while time.monotonic() < deadline:
+        (found,) = watch.describe_alarms(AlarmNames=[name])["MetricAlarms"]
+        if found["StateValue"] == state:
+            return True
+        time.sleep(0.5)
+    return False
+
+
 def test_a_rejected_version_ends_the_loop_and_what_is_live_stays(deployed: Stagecraft) -> None:
     before = _live(deployed)
     deployed.run("loop", "start", "--bake-seconds", "1")
@@ -312,6 +366,7 @@ def test_the_gateway_answers_in_the_models_place_when_it_is_gone(deployed: Stage
         "entity": {demo_data.KEY: row[demo_data.KEY]},
         "features": {name: row[name] for name in demo_data.columns()},
     }
+    began = times.iso(datetime.datetime.now(datetime.UTC))
 
     def ask() -> dict[str, Any]:
         answer = _client(deployed, "lambda").invoke(
@@ -323,11 +378,12 @@ def test_the_gateway_answers_in_the_models_place_when_it_is_gone(deployed: Stage
         return told
 
     def steps() -> list[str]:
-        """Of the answers in the prediction log."""
+        """Of the answers in the prediction log since the test began."""
         s3, bucket = _client(deployed, "s3"), outputs["buckets"]["artifacts"]
         listed = s3.list_objects_v2(Bucket=bucket, Prefix="predictions/screening/").get("Contents", [])
         objects = [s3.get_object(Bucket=bucket, Key=item["Key"])["Body"].read() for item in listed]
-        return sorted(json.loads(line)["step"] for text in objects for line in text.splitlines())
+        records = [json.loads(line) for text in objects for line in text.splitlines()]
+        return sorted(each["step"] for each in records if each["at"] >= began)
 
     def await_steps(*expected: str) -> None:
         """Answers are written down when they are given, before the environment answers again."""

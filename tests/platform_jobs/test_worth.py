@@ -11,14 +11,31 @@ from hypothesis import given
 from hypothesis import strategies as st
 from moto import mock_aws
 
-from platform_jobs import explain, feedback, kpis, labelled, layout, outcomes, report, watch
+from platform_jobs import (
+    explain,
+    feedback,
+    feedback_volume,
+    kpis,
+    labelled,
+    layout,
+    materialise,
+    outcomes,
+    quality,
+    registry,
+    report,
+    watch,
+)
+from platform_jobs.demo_data import to_csv
 from platform_jobs.errors import JobError, SettingsError
 from platform_jobs.explain import ExplainSettings
+from platform_jobs.feedback_volume import Volume
 from platform_jobs.kpis import Kpis, KpiSettings
-from platform_jobs.outcomes import CONVERSION, RETENTION, REVENUE, Outcome
+from platform_jobs.labelled import LabelSettings
+from platform_jobs.outcomes import CONVERSION, LABEL, RETENTION, REVENUE, Outcome
 from platform_jobs.report import ReportSettings
+from tests.platform_jobs import training
 from tests.platform_jobs.conftest import BUCKETS, World, make_world
-from tests.platform_jobs.served import END, HOUR, Served, customers, serve
+from tests.platform_jobs.served import END, HOUR, VIEW, Served, customers, serve, taken
 
 
 @pytest.fixture(scope="module")
@@ -131,10 +148,23 @@ def test_watching_runs_all_of_it_and_explains_a_version_once(served: Served, mon
     served.asked(list(customers(150, seed=6)))
     environ = {**served.world.environ, "STAGECRAFT_WINDOW_END": END.isoformat()}
     with_groups = {**environ, "STAGECRAFT_MODEL_GROUP_BY": "age_band"}
-    assert watch.run(served.world.clients, with_groups) == ["drift", "accuracy", "kpis", "explain", "bias"]
+    assert watch.run(served.world.clients, with_groups) == [
+        "drift",
+        "accuracy",
+        "kpis",
+        "explain",
+        "feedback-volume",
+        "bias",
+    ]
     assert {"FeatureDriftMax", "LabelledPredictions", "BiasDisparity"} <= served.metrics().keys()
     monkeypatch.setattr(explain, "run", lambda *_: pytest.fail("explained again"))
-    assert watch.run(served.world.clients, environ) == ["drift", "accuracy", "kpis", "explain"]
+    assert watch.run(served.world.clients, environ) == [
+        "drift",
+        "accuracy",
+        "kpis",
+        "explain",
+        "feedback-volume",
+    ]
     assert watch.run(served.world.clients, {**environ, "STAGECRAFT_MODEL": "another"}) == []
 
 
@@ -161,7 +191,7 @@ def test_one_failure_does_not_keep_the_others_from_telling(served: Served):
         "STAGECRAFT_WINDOW_END": END.isoformat(),
         "STAGECRAFT_MODEL_GROUP_BY": "shoe_size",
     }
-    with pytest.raises(JobError, match=r"1 of 5 failed: bias \(no-group\): shoe_size is no feature"):
+    with pytest.raises(JobError, match=r"1 of 6 failed: bias \(no-group\): shoe_size is no feature"):
         watch.run(served.world.clients, environ)
     assert "FeatureDriftMax" in served.metrics()
 
@@ -282,3 +312,50 @@ def test_what_is_written_can_be_read(outcome: Outcome):
     assert again.id
     assert again.to_line() == line
     assert Outcome(**{**again.__dict__, "id": ""}) == outcome
+
+
+def volume(served: Served, end: datetime.datetime) -> Volume:
+    found = feedback_volume.run(
+        served.world.clients, served.settings(LabelSettings, STAGECRAFT_WINDOW_END=end.isoformat())
+    )
+    assert found is not None
+    return found
+
+
+def test_labels_count_from_the_newest_training_on_and_each_once(served: Served):
+    trained = registry.describe(served.world.clients, served.arn).created.astimezone(datetime.UTC)
+    hour = datetime.timedelta(hours=1)
+    after, end = trained + hour, trained + 3 * hour
+    tell(
+        served,
+        *(Outcome(at=after, kind=LABEL, prediction=f"p-{number}/0", label="1") for number in range(40)),
+        # Told again, with another answer: it is still one label.
+        *(Outcome(at=after + hour, kind=LABEL, prediction=f"p-{number}/0", label="0") for number in range(5)),
+        *(Outcome(at=after, kind=LABEL, entity={"customer_id": f"c-{n}"}, label="1") for n in range(3)),
+        Outcome(at=trained - hour, kind=LABEL, prediction="learnt/0", label="1"),
+        Outcome(at=after, kind=CONVERSION, prediction="p-0/0"),
+    )
+    found = volume(served, end)
+    assert (found.told, found.learnt, found.rows) == (43, 0, 43)
+    assert served.metrics()["NewLabels"] == {"": 43}
+    assert served.found("feedback-volume")["rows"] == 43
+    # A version that was trained since, released or not, has learnt from what there was.
+    served.clean()
+    newer = training.run(served.world, STAGECRAFT_SEED="11")
+    trained = registry.describe(served.world.clients, newer.arn).created.astimezone(datetime.UTC)
+    for name, at in (("old", trained - hour / 60), ("new", trained + hour)):
+        tell(served, Outcome(at=at, kind=LABEL, prediction=f"{name}/0", label="1"))
+    found = volume(served, trained + 2 * hour)
+    assert (found.since, found.rows) == (trained, 1)
+
+
+def test_labels_that_the_feature_store_learnt_count_too(served: Served):
+    newest = registry.latest(served.world.clients, training.GROUP)
+    assert newest is not None
+    trained = registry.describe(served.world.clients, newest).created.astimezone(datetime.UTC)
+    learnt = trained + datetime.timedelta(minutes=30)
+    rows = [{**taken(row), "observed_at": learnt.isoformat()} for row in customers(25, seed=31)]
+    served.world.ingest(VIEW, to_csv(rows), now=learnt)
+    quality.run(served.world.clients, served.world.quality(VIEW))
+    materialise.run(served.world.clients, served.world.materialise(VIEW), now=learnt)
+    assert volume(served, learnt + datetime.timedelta(hours=1)).learnt == 25

@@ -1,5 +1,6 @@
 """What a stack is watched for, from its models' declarations."""
 
+import json
 from typing import Any
 
 import pytest
@@ -183,3 +184,30 @@ def test_runbooks_are_at_an_address_or_in_a_folder(place):
     (problem,) = problems_of(raw)
     assert problem.path == "stagecraft:runbooksUrl"
     assert "https:// address" in problem.remedy
+
+
+def test_enough_feedback_starts_the_loop_as_worse_answers_do():
+    raw = watched("dev")
+    raw["stagecraft:capabilities"] |= {"retraining": True}
+    raw["stagecraft:models"][0]["training"]["feedbackRows"] = 5000
+    recording = deploy("dev", live=True, raw=raw)
+    name = raw["stagecraft:models"][0]["name"]
+    alarm = recording.one("MetricAlarm", f"monitoring-{name}-feedback").inputs
+    assert (alarm["metricName"], alarm["threshold"]) == ("NewLabels", 5000)
+    assert alarm["comparisonOperator"] == "GreaterThanOrEqualToThreshold"
+    assert "alarmActions" not in alarm  # it is no trouble
+    pattern = json.loads(recording.one("EventRule", f"loop-{name}-retrain-alarms").inputs["eventPattern"])
+    told = pattern["detail"]["alarmName"]
+    assert len(told) == 2
+    assert any("feedback" in each for each in told)
+    others = [each.name for each in recording.of("MetricAlarm") if each.name.endswith("-feedback")]
+    assert others == [f"monitoring-{name}-feedback"]
+
+
+def test_feedback_that_nobody_counts_is_refused():
+    raw = stack_file("dev")
+    raw["stagecraft:capabilities"] = {"retraining": True}
+    raw["stagecraft:models"][0]["training"]["feedbackRows"] = 5000
+    (problem,) = problems_of(raw)
+    assert problem.path == "stagecraft:models[0].training.feedbackRows"
+    assert "switch on monitors" in problem.remedy

@@ -137,6 +137,12 @@ def test_text_and_yaml_mean_the_same(stack):
             "more than 0",
         ),
         (
+            [MODELS, 0, "training", "feedbackRows"],
+            0,
+            "stagecraft:models[0].training.feedbackRows",
+            "at least 1",
+        ),
+        (
             [MODELS, 0, "release", "bakeLimitMinutes"],
             5,
             "stagecraft:models[0].release.bakeLimitMinutes",
