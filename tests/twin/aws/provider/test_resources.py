@@ -411,6 +411,16 @@ def test_a_bucket_goes_with_what_was_deleted_in_it(plugin: Plugin, endpoint: str
     assert plugin.read(bucket) is None
 
 
+def test_a_bucket_with_pages_of_objects_is_emptied_whole(plugin: Plugin, endpoint: str) -> None:
+    """As access logs' bucket is after a load: 1,000 are listed at once."""
+    s3 = client(endpoint, "s3")
+    full = plugin.make(BUCKET, {"forceDestroy": True}, name="full")
+    for number in range(2300):
+        s3.put_object(Bucket=full.id, Key=f"logs/{number:05d}", Body=b"1")
+    plugin.delete(full)
+    assert plugin.read(full) is None
+
+
 def test_a_call_has_no_methods_to_offer(plugin: Plugin) -> None:
     with pytest.raises(grpc.RpcError) as refused:
         plugin.stub.Call(provider_pb2.CallRequest(tok="x", args=wire.to_struct({})))

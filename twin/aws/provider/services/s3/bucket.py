@@ -127,27 +127,38 @@ class Bucket(Adapter):
 
     def delete(self, op: Operation, known: State) -> None:
         """Deletes the bucket; with `forceDestroy` what is in it goes first."""
-        if known.get("forceDestroy"):
-            self._empty(op)
-        op.client().delete_bucket(Bucket=op.id)
+        # What comes in while it is emptied (access logs) is emptied too.
+        for last in (False, False, False, True):
+            if known.get("forceDestroy"):
+                self._empty(op)
+            try:
+                op.client().delete_bucket(Bucket=op.id)
+            except ClientError as error:
+                if last or not known.get("forceDestroy") or "BucketNotEmpty" not in str(error):
+                    raise
+            else:
+                return
 
     def _empty(self, op: Operation) -> None:
         client = op.client()
-        for page in client.get_paginator("list_object_versions").paginate(Bucket=op.id):
+        # The first page again and again: a page's marker would name an object that is gone.
+        before: list[dict[str, str]] = []
+        while True:
+            page = client.list_object_versions(Bucket=op.id)
             found = [
                 {"Key": entry["Key"], "VersionId": entry["VersionId"]}
                 for entry in (*page.get("Versions", ()), *page.get("DeleteMarkers", ()))
             ]
-            if found:
-                answer = client.delete_objects(
-                    Bucket=op.id,
-                    Delete={"Objects": found, "Quiet": True},
-                    BypassGovernanceRetention=True,
-                )
-                for failed in answer.get("Errors", ()):
-                    raise ValueError(
-                        f"{op.id}: {failed.get('Key')} can't be deleted: {failed.get('Message')}"
-                    )
+            if found in ([], before):  # all is gone, or none of it goes: the deletion tells
+                return
+            before = found
+            answer = client.delete_objects(
+                Bucket=op.id,
+                Delete={"Objects": found, "Quiet": True},
+                BypassGovernanceRetention=True,
+            )
+            for failed in answer.get("Errors", ()):
+                raise ValueError(f"{op.id}: {failed.get('Key')} can't be deleted: {failed.get('Message')}")
 
 
 class BucketV2(Bucket):
