@@ -1,9 +1,12 @@
 """A fitted model as ONNX: smaller, faster to answer, no pickle; taken only if it answers as well.
 
+Boosted trees get students first, which learn their answers with fewer trees (`distil`).
+
 Matrices (MatMul, Gemm) are quantised to 8-bit integers where a model has any: neural networks do, linear
 models and trees have none. A form that loses more than the tolerance is not taken, and the next one is tried.
 """
 
+import itertools
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,12 +15,16 @@ from typing import Any, Final
 
 import numpy as np
 
+from platform_jobs import distil, onnx_trees
 from platform_jobs.evaluate import evaluate
 from platform_jobs.log import event
 from platform_jobs.onnx_model import OnnxModel
 
 OPSET: Final = 21
+DISTILLED: Final = "onnx-distilled"
 DEFAULT_TOLERANCE: Final = 0.005
+LEAST_AGREEMENT: Final = 0.95
+"""With other answers it is another model, and no reviewer has seen how that one treats whom."""
 _GRAPH: Final = "model"
 _ERRORS: Final = frozenset({"mae", "rmse"})
 _MATRICES: Final = frozenset({"Gemm", "MatMul"})
@@ -28,12 +35,12 @@ class Form:
     """One smaller form of a model, and how it compares."""
 
     name: str
-    """`onnx-int8` or `onnx`."""
+    """`onnx-distilled-<leaves>`, `onnx-int8` or `onnx`."""
     body: bytes
     drop: float
     """The worst loss in any metric: absolute; of errors, relative."""
     agreement: float
-    """Share of rows with the same prediction (regression: within a thousandth of their spread)."""
+    """Share of rows with the same prediction (regression: of the predictions' variance that is the same)."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +67,14 @@ class Optimised:
 
 
 def optimise(
-    estimator: Any, task: str, inputs: Any, truth: Any, *, tolerance: float = DEFAULT_TOLERANCE
+    estimator: Any,
+    task: str,
+    inputs: Any,
+    truth: Any,
+    *,
+    lesson: Any = None,
+    seed: int = 0,
+    tolerance: float = DEFAULT_TOLERANCE,
 ) -> Optimised:
     """The smallest form of a fitted model that is as good on rows that it has not seen.
 
@@ -69,17 +83,38 @@ def optimise(
         task: `binary`, `multiclass` or `regression`.
         inputs: Rows, as `encoding` makes them.
         truth: Their outcomes.
+        lesson: Rows that students may ask the model about; without them there are none.
+        seed: Of the students.
         tolerance: The most that a metric may lose: absolute, and of errors relative.
     """
     refused: dict[str, str] = {}
-    for name, body in _forms(estimator, inputs.shape[1], refused):
+    forms = itertools.chain(
+        _students(estimator, lesson, seed, refused), _forms(estimator, inputs.shape[1], refused)
+    )
+    for name, body in forms:
         form = _compared(name, body, estimator, task=task, inputs=inputs, truth=truth)
-        if form.drop <= tolerance:
+        if form.drop > tolerance:
+            refused[name] = f"a metric loses {form.drop:.6g}, {tolerance:g} is allowed"
+        elif form.agreement < LEAST_AGREEMENT:
+            refused[name] = (
+                f"{form.agreement:.6g} of its answers are the model's, {LEAST_AGREEMENT:g} are needed"
+            )
+        else:
             event("train", "optimised", form=name, drop=round(form.drop, 6), agreement=form.agreement)
             return Optimised(form, refused)
-        refused[name] = f"a metric loses {form.drop:.6g}, {tolerance:g} is allowed"
     event("train", "not-optimised", reasons=refused)
     return Optimised(None, refused)
+
+
+def _students(estimator: Any, lesson: Any, seed: int, refused: dict[str, str]) -> Iterator[tuple[str, bytes]]:
+    """The model's students, the smallest first."""
+    if lesson is None:
+        return
+    try:
+        for leaves, student in distil.students(estimator, lesson, seed):
+            yield f"{DISTILLED}-{leaves}", to_onnx(student, lesson.shape[1])
+    except Exception as error:  # what cannot be taught or expressed has other forms
+        refused[DISTILLED] = f"cannot be made: {type(error).__name__}"
 
 
 def _forms(estimator: Any, width: int, refused: dict[str, str]) -> Iterator[tuple[str, bytes]]:
@@ -103,18 +138,25 @@ def _forms(estimator: Any, width: int, refused: dict[str, str]) -> Iterator[tupl
 
 def to_onnx(estimator: Any, width: int) -> bytes:
     """The model as ONNX, in single precision; the same model gives the same bytes."""
+    if onnx_trees.splits_on_categories(estimator):
+        model = onnx_trees.to_onnx(estimator, width, _converted)
+    else:
+        model = _converted(estimator, width)
+    return bytes(model.SerializeToString(deterministic=True))
+
+
+def _converted(estimator: Any, width: int) -> Any:
     import skl2onnx  # type: ignore[import-untyped]
     from skl2onnx.common.data_types import FloatTensorType  # type: ignore[import-untyped]
 
     options = {id(estimator): {"zipmap": False}} if hasattr(estimator, "predict_proba") else None
-    model = skl2onnx.to_onnx(
+    return skl2onnx.to_onnx(
         estimator,
         initial_types=[("inputs", FloatTensorType([None, width]))],
         name=_GRAPH,
         options=options,
         target_opset=OPSET,
     )
-    return bytes(model.SerializeToString(deterministic=True))
 
 
 def _quantised(body: bytes) -> bytes | None:
@@ -156,6 +198,6 @@ def largest_drop(before: Mapping[str, float], after: Mapping[str, float]) -> flo
 
 def _agreement(task: str, first: Any, second: Any) -> float:
     if task == "regression":
-        spread = float(np.ptp(first)) or 1.0
-        return float(np.mean(np.abs(np.asarray(first) - second) <= spread / 1000))
+        rest, whole = float(np.var(np.asarray(first) - second)), float(np.var(first))
+        return 1.0 if rest == 0 else max(0.0, 1 - rest / whole) if whole else 0.0
     return float(np.mean(np.asarray(first) == np.asarray(second)))

@@ -225,7 +225,13 @@ class _Publisher:
             return None
         trial = self.task.trial
         return optimise(
-            state.model, self.config.task, trial.inputs, trial.truth, tolerance=self.config.tolerance
+            state.model,
+            self.config.task,
+            trial.inputs,
+            trial.truth,
+            lesson=self.task.problem.inputs,
+            seed=self.config.seed,
+            tolerance=self.config.tolerance,
         )
 
     def _metadata(self) -> dict[str, Any]:

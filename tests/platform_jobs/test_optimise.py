@@ -11,15 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
-from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from platform_jobs import artifact, registry
+from platform_jobs import artifact, distil, registry
 from platform_jobs.onnx_model import OnnxModel
-from platform_jobs.optimise import largest_drop, optimise, to_onnx
+from platform_jobs.optimise import Optimised, largest_drop, optimise, to_onnx
 from platform_jobs.serve import Predictor
 from tests.platform_jobs.conftest import BUCKETS, World
 from tests.platform_jobs.training import prepare, run, wine
@@ -72,6 +72,160 @@ def test_quantised_is_smaller_and_gives_way_to_plain_where_it_loses_too_much():
     assert "a metric loses" in strict.refused["onnx-int8"]
 
 
+def mixed(rows: int, seed: int) -> tuple[Any, Any]:
+    """Two numbers and two categories, any of which may be missing; an outcome that hangs on both kinds."""
+    chance = np.random.default_rng(seed)
+    plan, region = chance.integers(0, 40, rows).astype(float), chance.integers(0, 5, rows).astype(float)
+    numbers = chance.normal(size=(rows, 2))
+    truth = np.isin(plan % 7, (1, 3, 4)) ^ (numbers[:, 0] > 0.3 * region)
+    inputs = np.column_stack([numbers[:, 0], plan, numbers[:, 1], region])
+    inputs[chance.random(inputs.shape) < 0.05] = np.nan
+    return inputs, truth.astype(int)
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_trees_on_categories_answer_like_the_model_also_where_a_category_is_new(task: str):
+    inputs, truth = mixed(3000, seed=3)
+    outcome = truth + (inputs[:, 2] > 1) if task == "multiclass" else truth
+    build = HistGradientBoostingRegressor if task == "regression" else HistGradientBoostingClassifier
+    model = build(categorical_features=[1, 3], max_iter=40, early_stopping=False, random_state=1)
+    model.fit(inputs[::2], outcome[::2])
+    found = optimise(model, task, inputs[1::2], outcome[1::2])
+    assert found.form is not None, found.refused
+    assert found.form.agreement > 0.9999
+    asked = inputs[1::2].copy()
+    for place, strange in enumerate((39.0, 40.0, 255.0, np.nan)):
+        asked[place * 50 : (place + 1) * 50, 1] = strange
+    smaller = OnnxModel(found.form.body)
+    answer = "predict" if task == "regression" else "predict_proba"
+    assert np.allclose(getattr(smaller, answer)(asked), getattr(model, answer)(asked), atol=1e-5)
+    assert to_onnx(model, 4) == to_onnx(model, 4)
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_a_student_that_answers_as_well_is_taken_and_is_much_smaller(task: str):
+    inputs, truth = mixed(12000 if task == "multiclass" else 6000, seed=8)
+    chance = np.random.default_rng(9)
+    outcome: Any = truth ^ (chance.random(len(truth)) < 0.1)
+    if task == "multiclass":
+        outcome = outcome + (inputs[:, 2] > 1)
+    elif task == "regression":
+        outcome = truth + chance.normal(scale=0.3, size=len(truth))
+    build = HistGradientBoostingRegressor if task == "regression" else HistGradientBoostingClassifier
+    model = build(categorical_features=[1, 3], max_iter=100, early_stopping=False, random_state=1)
+    model.fit(inputs[::2], outcome[::2])
+
+    def taken(tolerance: float) -> Optimised:
+        lesson = inputs[::2]
+        return optimise(model, task, inputs[1::2], outcome[1::2], lesson=lesson, seed=1, tolerance=tolerance)
+
+    found = taken(0.02)
+    assert found.form is not None
+    assert found.form.name.startswith("onnx-distilled-"), found.report
+    assert found.form.drop <= 0.02
+    assert found.form.agreement >= 0.95
+    assert len(found.form.body) * 3 < len(to_onnx(model, 4))
+    again = taken(0.02).form
+    assert again is not None
+    assert again.body == found.form.body  # the same seed gives the same student
+
+
+def test_a_student_that_loses_too_much_or_answers_otherwise_gives_way():
+    inputs, truth = mixed(1500, seed=10)
+    model = HistGradientBoostingClassifier(
+        categorical_features=[1, 3], max_iter=100, early_stopping=False, random_state=1
+    ).fit(inputs[::2], truth[::2])
+    # Outcomes that only the model itself gives: a student loses whatever it does otherwise.
+    strict = optimise(model, "binary", inputs[1::2], model.predict(inputs[1::2]), lesson=inputs[::2], seed=1)
+    assert strict.form is not None
+    assert strict.form.name == "onnx"
+    assert "a metric loses" in strict.refused["onnx-distilled-8"]
+    # Outcomes that are mostly noise, which the model has learnt: a student is no worse, and another model.
+    noisy = truth + np.random.default_rng(2).normal(scale=2, size=len(truth))
+    learnt = HistGradientBoostingRegressor(
+        categorical_features=[1, 3], max_iter=100, early_stopping=False, random_state=1
+    ).fit(inputs[::2], noisy[::2])
+    other = optimise(
+        learnt, "regression", inputs[1::2], noisy[1::2], lesson=inputs[::2], seed=1, tolerance=0.5
+    )
+    assert other.form is not None
+    assert other.form.name == "onnx"
+    assert "of its answers are the model's" in other.refused["onnx-distilled-8"]
+
+
+def test_what_is_small_or_no_trees_has_no_students():
+    inputs, truth = mixed(400, seed=11)
+    small = HistGradientBoostingClassifier(categorical_features=[1, 3], max_iter=10).fit(inputs, truth)
+    assert list(distil.students(small, inputs, 1)) == []
+    model, rows, _truth = fitted(load_wine(), NETWORK)
+    assert list(distil.students(model, rows, 1)) == []
+
+
+def test_trees_of_which_none_splits_on_the_categories_and_trees_of_categories_alone():
+    inputs, truth = mixed(1000, seed=4)
+    idle = np.column_stack([inputs[:, 0], np.zeros(1000)])
+    for asked, categorical in ((idle, [1]), (inputs[:, [1, 3]], [0, 1])):
+        model = HistGradientBoostingClassifier(categorical_features=categorical, max_iter=5).fit(asked, truth)
+        found = OnnxModel(to_onnx(model, 2)).predict_proba(asked)
+        assert np.allclose(found, model.predict_proba(asked), atol=1e-5)
+
+
+def test_categories_that_are_no_codes_are_refused_and_the_model_stays():
+    inputs, truth = mixed(400, seed=5)
+    inputs[:, 3] += 0.5
+    model = HistGradientBoostingClassifier(categorical_features=[3], max_iter=5).fit(inputs, truth)
+    found = optimise(model, "binary", inputs, truth)
+    assert found.form is None
+    assert found.refused["onnx"] == "cannot be expressed: ValueError"
+
+
+def test_a_version_of_trees_on_categories_serves_from_its_smaller_form(world: World, tmp_path: Path):
+    inputs, truth = mixed(800, seed=6)
+    names = ("load", "plan", "noise", "region")
+    fields: list[dict[str, Any]] = [
+        {"name": name, "type": "string" if name in {"plan", "region"} else "float", "nullable": True}
+        for name in names
+    ]
+    fields.append({"name": "left", "type": "int", "allowed": [0, 1], "label": True})
+    rows = [
+        {
+            "account": f"a{number}",
+            "seen": "2026-02-01T00:00:00Z",
+            **{
+                name: ""
+                if np.isnan(value)
+                else f"{name[0]}{value:g}"
+                if name in {"plan", "region"}
+                else value
+                for name, value in zip(names, values, strict=True)
+            },
+            "left": int(outcome),
+        }
+        for number, (values, outcome) in enumerate(zip(inputs.tolist(), truth, strict=True))
+    ]
+    prepare(world, {"name": "use", "joinKeys": ["account"], "eventTime": "seen", "fields": fields}, rows)
+    trained = run(world, STAGECRAFT_OPTIMISE="true")
+    version = registry.describe(world.clients, trained.arn)
+    assert version.properties["candidate"] == "trees"
+    assert version.properties["optimised"].startswith("onnx")
+    key = trained.artifact_uri.removeprefix(f"s3://{BUCKETS['artifacts']}/")
+    body = world.clients.bucket(BUCKETS["artifacts"]).get(key)
+    assert body is not None
+    with tarfile.open(fileobj=BytesIO(body)) as tar:
+        tar.extractall(tmp_path, filter="data")
+    digest = version.properties["model_digest"]
+    asked = [{name: None if row[name] == "" else row[name] for name in names} for row in rows[:100]]
+    asked[0]["plan"] = "never heard of"
+    told = [
+        Predictor(artifact.load(tmp_path, digest, optimised=optimised)).invoke(
+            json.dumps({"instances": asked}).encode(), "application/json"
+        )["predictions"]
+        for optimised in (False, True)
+    ]
+    same = [first["prediction"] == second["prediction"] for first, second in zip(*told, strict=True)]
+    assert np.mean(same) >= 0.95
+
+
 class Unheard(LogisticRegression):
     """No converter knows it."""
 
@@ -84,7 +238,7 @@ def test_what_cannot_be_expressed_stays_as_it_is():
     assert found.report == {"refused": found.refused}
 
 
-numbers = st.floats(0, 1)
+numbers = st.floats(0, 1).map(lambda value: round(value, 6))  # nobody measures finer
 
 
 @given(before=st.dictionaries(st.sampled_from(["f1", "accuracy", "mae"]), numbers, min_size=1), loss=numbers)
