@@ -181,7 +181,14 @@ def test_a_day_on_which_nobody_asked_or_nothing_came_of_it_is_no_failure(
         "STAGECRAFT_WINDOW_END": END.isoformat(),
         "STAGECRAFT_MODEL_GROUP_BY": "age_band",
     }
-    assert watch.run(served.world.clients, environ) == ["drift", "accuracy", "kpis", "explain", "bias"]
+    assert watch.run(served.world.clients, environ) == [
+        "drift",
+        "accuracy",
+        "kpis",
+        "explain",
+        "feedback-volume",
+        "bias",
+    ]
 
 
 def test_one_failure_does_not_keep_the_others_from_telling(served: Served):
@@ -200,7 +207,7 @@ def test_a_bug_of_one_does_not_either_and_no_data_is_quoted(served: Served, monk
     served.asked(list(customers(150, seed=7)))
     monkeypatch.setattr(labelled, "answers", lambda *_: {}["a value of a row"])
     environ = {**served.world.environ, "STAGECRAFT_WINDOW_END": END.isoformat()}
-    with pytest.raises(JobError, match=r"1 of 4 failed: accuracy \(KeyError\): KeyError") as caught:
+    with pytest.raises(JobError, match=r"1 of 5 failed: accuracy \(KeyError\): KeyError") as caught:
         watch.run(served.world.clients, environ)
     assert "a value of a row" not in str(caught.value)
     assert "FeatureDriftMax" in served.metrics()
