@@ -205,12 +205,12 @@ def test_what_the_disruption_budget_does_not_allow_is_refused(served: Served) ->
 
 def test_killing_the_live_models_processes_loses_no_request(served: Served) -> None:
     report = served.command.run(
-        *("load", "--model", "screening", "--rps", "20", "--for", "15s"),
+        *("load", "--model", "screening", "--rps", "20", "--for", "20s"),
         *("--kill-live-after", "2s", "--json"),
     ).object
     assert (report["lost"], report["problems"]) == (0, {})
     assert len(report["fault"]["processes"]) == 2
-    assert report["answers"]["live"] < 300, "the fault was felt"
+    assert report["answers"]["live"] < 400, "the fault was felt"
     assert report["metrics"]["answers"].get("live") == report["answers"]["live"], "both gateways are counted"
     assert report["fault"]["degradedSeconds"] is not None, "the live model is back, and the metrics show it"
     restarts = [
