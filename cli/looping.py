@@ -20,6 +20,7 @@ from twin.wire import unwrap
 
 _SHOWN: Final = 5
 _REVIEW: Final = "Review"
+_WAIT: Final = "Wait at "
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Execution:
     """The state that it is in, or was in last."""
     started: str
     result: str
-    """How it ended, if it did not end well."""
+    """How it ended, if it did not end well; while its gate waits, what is not known well enough yet."""
 
 
 def start(
@@ -82,6 +83,12 @@ def status(workspace: Workspace, model: str | None, *, as_json: bool) -> None:
                 console.print(
                     "  waits for you: stagecraft loop approve|reject "
                     f"--stack {workspace.stack} --model {loop.model} --reason …"
+                )
+            elif each.status == "RUNNING" and each.state.startswith(_WAIT):
+                console.print(
+                    "  its gate waits until enough is known, up to a limit; what asks it here: "
+                    f"stagecraft load --stack {workspace.stack} --model {loop.model} --log-predictions",
+                    soft_wrap=True,
                 )
 
 
@@ -122,25 +129,30 @@ def executions(loop: Loop) -> Iterator[Execution]:
     listed = states.list_executions(stateMachineArn=loop.machine)["executions"]
     for each in sorted(listed, key=lambda item: item["startDate"], reverse=True)[:_SHOWN]:
         described = states.describe_execution(executionArn=each["executionArn"])
+        state, given = _entered(states, each["executionArn"])
         result = ": ".join(filter(None, (described.get("error"), described.get("cause"))))
+        if described["status"] == "RUNNING" and state.startswith(_WAIT):
+            result = str(given.get("verdict", {}).get("reason", ""))
         yield Execution(
             each["executionArn"].rpartition(":")[2],
             described["status"],
-            _state_of(states, each["executionArn"]),
+            state,
             each["startDate"].isoformat(timespec="seconds"),
             result,
         )
 
 
-def _state_of(states: Any, execution: str) -> str:
-    """The state that was entered last."""
+def _entered(states: Any, execution: str) -> tuple[str, Mapping[str, Any]]:
+    """The state that was entered last, and with what."""
     entered = [
-        event["stateEnteredEventDetails"]["name"]
+        event["stateEnteredEventDetails"]
         for page in states.get_paginator("get_execution_history").paginate(executionArn=execution)
         for event in page["events"]
         if "stateEnteredEventDetails" in event
     ]
-    return entered[-1] if entered else ""
+    if not entered:
+        return "", {}
+    return entered[-1]["name"], json.loads(entered[-1].get("input") or "{}")
 
 
 @contextmanager

@@ -102,7 +102,11 @@ def _release(command: Stagecraft, *, wrong: float = 0, refused: int = 0) -> Exec
     command.run("loop", "start", "--bake-seconds", "1", "--bake-limit-seconds", "180")
     assert _until(command, "Review").status == "RUNNING"
     command.run("loop", "approve", "--reason", "good on held-out data")
-    assert _until(command, "Wait at 50 %").status == "RUNNING"  # nobody has asked it anything yet
+    waiting = _until(command, "Wait at 50 %")
+    assert waiting.status == "RUNNING"  # nobody has asked it anything yet
+    shown = command.run("loop", "status").out
+    assert waiting.result in " ".join(shown.split())
+    assert "stagecraft load" in shown
     began = datetime.datetime.now(datetime.UTC)
     command.run("load", "--rps", "80", "--for", "12s", "--log-predictions", "--json")
     endpoint = command.run("outputs", "models", "--json").object["screening"]["endpoint"]
