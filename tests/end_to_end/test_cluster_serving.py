@@ -97,6 +97,7 @@ def _project(folder: Path) -> None:
         "pods": {"warm": 1},
     }
     writer = {**screening, "name": "writer", "training": {"accelerator": "none", "spot": True}}
+    writer.pop("batch", None)  # that is for models that the platform trains
     writer["serving"] = {
         "mode": "cluster",
         "pods": {"runtime": "gpu", "image": PINNED, "vcpus": 3, "memoryMib": 12000},
