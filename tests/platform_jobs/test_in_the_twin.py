@@ -14,7 +14,7 @@ from typing import Any
 import boto3
 import pytest
 
-from cli.demo import DemoError, Progress, run_demo
+from cli.demo import DemoError, Deployed, Progress, run_demo
 from platform_jobs import demo_data, prediction_log, registry
 from platform_jobs.aws import Clients
 from platform_jobs.metrics import NAMESPACE
@@ -51,7 +51,7 @@ class Twin:
     deployments: int = 0
     told: list[Progress] = field(default_factory=list)
 
-    def deploy(self) -> Mapping[str, Any]:
+    def deploy(self) -> Deployed:
         self.deployments += 1
         sagemaker, number = self.aws.client("sagemaker"), self.deployments
         live = read(Clients(session=self.aws), POINTERS).live
@@ -73,7 +73,7 @@ class Twin:
         bring = sagemaker.create_endpoint if number == 1 else sagemaker.update_endpoint
         bring(EndpointName="screening", EndpointConfigName=f"config-{number}")
         self.outputs["models"]["screening"]["endpoint"] = "screening"
-        return self.outputs
+        return Deployed(self.outputs, {})
 
     def process(self, *arguments: str, **environ: str) -> tuple[list[str], dict[str, str]]:
         """A command line of the platform's, and its environment."""
@@ -368,4 +368,4 @@ def test_a_live_model_is_watched(twin: Twin, tmp_path: Path):
     twin.batch("drift", **watching, STAGECRAFT_WINDOW_HOURS="1")
     assert newest(twin, "FeatureDrift", Model="screening", Feature="mean_radius") > 0.2
     kinds = {key.split("/")[2] for key in twin.artifacts("monitoring/screening/")}
-    assert kinds == {"accuracy", "drift", "kpis"}
+    assert kinds == {"accuracy", "drift", "feedback-volume", "kpis"}

@@ -62,6 +62,9 @@ def test_other_dimensions_than_the_declared_ones_are_refused(dimensions: dict[st
 def test_the_table_is_what_cloudwatch_can_hold():
     assert len(metrics.BY_NAME) == len(metrics.ALL) > 25
     for metric in metrics.ALL:
-        assert metric.dimensions[0] == metrics.STACK
+        # What a machine tells of its GPUs knows a cluster, and no stack.
+        assert metric.dimensions[0] == (
+            metrics.CLUSTER if metrics.POOL in metric.dimensions else metrics.STACK
+        )
         assert metric.name.isascii()
         assert metric.meaning

@@ -125,7 +125,7 @@ def _arn(model: Any) -> str:
 _NOT_RESOURCES: Final[dict[str, tuple[str, ...]]] = {
     # Histories, and what is put in rather than made.
     "athena": ("executions",),
-    "cloudwatch": ("metric_data", "past_metric_data"),
+    "cloudwatch": ("metric_data", "paged_metric_data", "past_metric_data"),
     "stepfunctions": ("executions",),
 }
 

@@ -11,7 +11,8 @@ from twin.aws.cloud.client import ensure_cloud, stop_cloud
 @pytest.fixture(scope="session")
 def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     directory = tmp_path_factory.mktemp("cloud of tests")
-    yield ensure_cloud(directory, live=False).endpoint
+    # Its tests are far apart in a whole run: those that are slow come first.
+    yield ensure_cloud(directory, idle_seconds=7200, live=False).endpoint
     stop_cloud(directory)
 
 
