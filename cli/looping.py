@@ -20,7 +20,8 @@ from twin.wire import unwrap
 
 _SHOWN: Final = 5
 _REVIEW: Final = "Review"
-_WAIT: Final = "Wait at "
+_WAIT: Final = "wait"
+"""What a gate says that knows too little yet."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def status(workspace: Workspace, model: str | None, *, as_json: bool) -> None:
                     "  waits for you: stagecraft loop approve|reject "
                     f"--stack {workspace.stack} --model {loop.model} --reason …"
                 )
-            elif each.status == "RUNNING" and each.state.startswith(_WAIT):
+            elif each.status == "RUNNING" and each.result:
                 console.print(
                     "  its gate waits until enough is known, up to a limit; what asks it here: "
                     f"stagecraft load --stack {workspace.stack} --model {loop.model} --log-predictions",
@@ -131,8 +132,9 @@ def executions(loop: Loop) -> Iterator[Execution]:
         described = states.describe_execution(executionArn=each["executionArn"])
         state, given = _entered(states, each["executionArn"])
         result = ": ".join(filter(None, (described.get("error"), described.get("cause"))))
-        if described["status"] == "RUNNING" and state.startswith(_WAIT):
-            result = str(given.get("verdict", {}).get("reason", ""))
+        verdict = given.get("verdict", {})
+        if described["status"] == "RUNNING" and verdict.get("decision") == _WAIT:
+            result = str(verdict["reason"])
         yield Execution(
             each["executionArn"].rpartition(":")[2],
             described["status"],
