@@ -18,7 +18,7 @@ from cli.demo import STEPS, DemoError, DemoReport, Deployed, run_demo
 from cli.demo import Progress as News
 from cli.deploying import console_for, told_in_words
 from cli.failures import FAILED, MISUSED, stop
-from cli.stacks import deployed_outputs, served_in_cluster
+from cli.stacks import deployed_outputs, not_deployed, served_in_cluster
 from cli.workspace import Workspace
 from twin.engine.engine import Engine
 from twin.wire import unwrap
@@ -36,11 +36,7 @@ def demonstrate(workspace: Workspace, *, bad_rows: int) -> None:
     with told_in_words(console):
         outputs = unwrap(deployed_outputs(workspace)).value
         if not outputs.get("buckets"):
-            raise stop(
-                console,
-                f"stack {workspace.stack!r} is not deployed; "
-                f"`stagecraft up --stack {workspace.stack}` deploys it",
-            )
+            raise not_deployed(workspace, console)
         with workspace.cloud() as cloud:
             report = _run(workspace, console, cloud, outputs, bad_rows)
             _print_report(console, report)

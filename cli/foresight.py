@@ -2,11 +2,9 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any
 
 from components.naming import pointer_prefix
-
-_VERSION: Final = re.compile(r"arn:aws[a-z-]*:sagemaker:[a-z0-9-]+:\d{12}:model-package/.+")
 
 
 def foresee_versions(settings: Mapping[str, Any], stack: str, cloud: str, region: str) -> None:
@@ -21,6 +19,7 @@ def foresee_versions(settings: Mapping[str, Any], stack: str, cloud: str, region
         cloud: Endpoint of the scratch cloud.
         region: Where the stack is.
     """
+    from stacks.settings import PACKAGE_ARN
     from twin.aws.cloud.client import ACCOUNT, foresee
 
     models = settings.get("stagecraft:models")
@@ -32,7 +31,7 @@ def foresee_versions(settings: Mapping[str, Any], stack: str, cloud: str, region
         if isinstance(model, Mapping) and isinstance(model.get("name"), str)
         for number, role in enumerate(("previous", "live"), start=1)
     }
-    named = {text for text in _texts(models) if _VERSION.fullmatch(text)}
+    named = {text for text in _texts(models) if re.fullmatch(PACKAGE_ARN, text)}
     foresee(cloud, region, parameters=pointers, versions=sorted({*pointers.values(), *named}))
 
 

@@ -17,7 +17,7 @@ from cli.load.generator import Bodies
 from cli.load.plan import LoadPlan, parse_plan
 from cli.load.questions import question_bodies
 from cli.load.report import Fault, LoadReport
-from cli.stacks import deployed_outputs, served_in_cluster
+from cli.stacks import deployed_outputs, not_deployed, served_in_cluster
 from cli.workspace import Workspace
 from twin.aws.cloud.client import CloudError
 from twin.wire import unwrap
@@ -86,11 +86,7 @@ def _front(
 def _chosen(workspace: Workspace, console: Console, outputs: Mapping[str, Any], model: str | None) -> str:
     """The model that is meant: the one named, or the only one."""
     if not outputs.get("models"):
-        raise stop(
-            console,
-            f"stack {workspace.stack!r} is not deployed; "
-            f"`stagecraft up --stack {workspace.stack}` deploys it",
-        )
+        raise not_deployed(workspace, console)
     served: list[str] = sorted({*(outputs.get("gateway") or {}), *served_in_cluster(workspace, outputs)})
     names = sorted(outputs["models"])
     if model is None and len(served) == 1:

@@ -5,12 +5,12 @@ import os
 import tempfile
 from pathlib import Path
 
-import typer
 from rich.console import Console
 
 from cli.deploying import check_settings, console_for, told_in_words
 from cli.display import print_json
 from cli.failures import MISUSED, stop
+from cli.stacks import not_deployed
 from cli.workspace import Workspace
 from twin.engine.deployment import dump
 from twin.engine.engine import PULUMI_VERSION
@@ -33,10 +33,10 @@ def report(workspace: Workspace, out: Path | None, *, as_json: bool) -> None:
         check_settings(workspace, console)
         store = StackStore(workspace.files, PULUMI_VERSION)
         if not store.exists():
-            raise _not_deployed(workspace, console)
+            raise not_deployed(workspace, console)
         deployment, encryption = store.load()
         if not deployment.resources:
-            raise _not_deployed(workspace, console)
+            raise not_deployed(workspace, console)
         from cli.overview.gather import gather
         from cli.overview.page import page
 
@@ -59,13 +59,6 @@ def report(workspace: Workspace, out: Path | None, *, as_json: bool) -> None:
         console.print("[yellow]not shown:[/] ", end="")
         console.print(problem, markup=False, highlight=False, soft_wrap=True)
     console.print(f"report on {workspace.stack}: {file}", markup=False, soft_wrap=True)
-
-
-def _not_deployed(workspace: Workspace, console: Console) -> typer.Exit:
-    return stop(
-        console,
-        f"stack {workspace.stack!r} is not deployed; `stagecraft up --stack {workspace.stack}` deploys it",
-    )
 
 
 def _check_file(file: Path, console: Console) -> None:

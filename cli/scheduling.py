@@ -12,7 +12,7 @@ from cli.batch_jobs import BatchJobError, wait_for_job
 from cli.deploying import console_for, told_in_words
 from cli.display import print_json
 from cli.failures import FAILED, MISUSED, stop
-from cli.stacks import deployed_outputs
+from cli.stacks import deployed_outputs, not_deployed
 from cli.workspace import Workspace
 
 
@@ -52,14 +52,15 @@ def run(workspace: Workspace, name: str) -> None:
     """Does now what a schedule would do, and waits for jobs and functions."""
     console = console_for(as_json=False)
     with _cloud(workspace, console) as aws:
-        found = [each for each in schedules(aws) if name in each.name]
+        known = schedules(aws)
+        found = [each for each in known if name in each.name]
         exact = [each for each in found if each.name == name]
         chosen = exact or found
         if len(chosen) != 1:
             said = "several schedules" if chosen else "no schedule"
-            known = "\n  ".join(each.name for each in chosen or schedules(aws))
+            names = "\n  ".join(each.name for each in chosen or known)
             raise stop(
-                console, f"stack {workspace.stack!r} has {said} of a name with {name!r}:\n  {known}", MISUSED
+                console, f"stack {workspace.stack!r} has {said} of a name with {name!r}:\n  {names}", MISUSED
             )
         for target in chosen[0].targets:
             _run(aws, chosen[0].name, target, console)
@@ -145,11 +146,6 @@ def _cloud(workspace: Workspace, console: Console) -> Iterator[Any]:
         )
     with told_in_words(console):
         if not deployed_outputs(workspace):
-            raise stop(
-                console,
-                f"stack {workspace.stack!r} is not deployed; "
-                f"`stagecraft up --stack {workspace.stack}` deploys it",
-                FAILED,
-            )
+            raise not_deployed(workspace, console)
         with workspace.cloud() as cloud:
             yield session(cloud, workspace.region)

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import typer
+from rich.console import Console
+
 from cli.cluster_gateway import ClusterGateway
 from cli.deploying import console_for, print_outputs, told_in_words
 from cli.display import print_json, visible_outputs
@@ -22,12 +25,7 @@ def show_outputs(workspace: Workspace, name: str | None, *, as_json: bool, show_
     with told_in_words(console):
         outputs = deployed_outputs(workspace)
     if not outputs:
-        raise stop(
-            console,
-            f"stack {workspace.stack!r} is not deployed; "
-            f"`stagecraft up --stack {workspace.stack}` deploys it",
-            FAILED,
-        )
+        raise not_deployed(workspace, console)
     if name is None:
         if as_json:
             print_json(visible_outputs(outputs, show_secrets=show_secrets))
@@ -61,6 +59,15 @@ def served_in_cluster(workspace: Workspace, outputs: Mapping[str, Any]) -> dict[
         for name in sorted(outputs.get("models") or ())
         if f"{name}-live" in urls
     }
+
+
+def not_deployed(workspace: Workspace, console: Console, code: int = FAILED) -> typer.Exit:
+    """Says so, and how to mend it; raise what it returns."""
+    return stop(
+        console,
+        f"stack {workspace.stack!r} is not deployed; `stagecraft up --stack {workspace.stack}` deploys it",
+        code,
+    )
 
 
 def export_state(workspace: Workspace, file: Path | None) -> None:

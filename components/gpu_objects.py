@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from components import kubernetes_objects
 from components.kubernetes_objects import DOMAIN
 from components.pool_objects import NVIDIA, POOL
 
@@ -12,8 +13,6 @@ EXPORTER_NAMESPACE: Final = "kube-system"
 EXPORTER_PORT: Final = 9400
 EXPORTER_URL: Final = f"http://{EXPORTER}.{EXPORTER_NAMESPACE}.svc:{EXPORTER_PORT}/metrics"
 """Answers from the machine that asks, since its traffic is `Local`."""
-USER: Final = 10001
-"""The platform image's own."""
 ALIVE: Final = "/tmp/gpu-telemetry-alive"  # noqa: S108  # in the container
 """`platform_jobs/gpu_telemetry.py` touches it each round."""
 ALIVE_SECONDS: Final = 300
@@ -79,13 +78,7 @@ def teller(*, pool: str, cluster: str, image: str, region: str) -> dict[str, Any
                 "serviceAccountName": ACCOUNT,
                 "automountServiceAccountToken": False,
                 "enableServiceLinks": False,
-                "securityContext": {
-                    "runAsNonRoot": True,
-                    "runAsUser": USER,
-                    "runAsGroup": USER,
-                    "fsGroup": USER,
-                    "seccompProfile": {"type": "RuntimeDefault"},
-                },
+                "securityContext": kubernetes_objects.pod_security(),
                 "nodeSelector": {POOL: pool},
                 "tolerations": [
                     {"key": NVIDIA, "operator": "Equal", "value": "present", "effect": "NoSchedule"},
@@ -101,11 +94,7 @@ def teller(*, pool: str, cluster: str, image: str, region: str) -> dict[str, Any
                             "requests": {"cpu": "50m", "memory": "192Mi"},
                             "limits": {"cpu": "250m", "memory": "192Mi"},
                         },
-                        "securityContext": {
-                            "allowPrivilegeEscalation": False,
-                            "capabilities": {"drop": ["ALL"]},
-                            "readOnlyRootFilesystem": True,
-                        },
+                        "securityContext": dict(kubernetes_objects.CONTAINER_SECURITY),
                         **_probes(),
                         "volumeMounts": [{"name": "scratch", "mountPath": "/tmp"}],  # noqa: S108
                     }

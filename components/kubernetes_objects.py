@@ -25,6 +25,14 @@ _BUILT_IN: Final = {
     "Service": "core.v1",
 }
 """Kind → the module of pulumi-kubernetes that has it, of kinds that are metadata and a spec."""
+USER: Final = 10001
+"""The platform image's own; other images run with it too, since none may be root."""
+CONTAINER_SECURITY: Final[Mapping[str, Any]] = {
+    "allowPrivilegeEscalation": False,
+    "capabilities": {"drop": ["ALL"]},
+    "readOnlyRootFilesystem": True,
+}
+"""What every container of ours may not do."""
 _POD_IDENTITY: Final = ("169.254.170.23/32", 80)
 """Where the Pod Identity agent of a pod's node hands out credentials."""
 
@@ -60,6 +68,17 @@ def kubeconfig(*, cluster: str, endpoint: str, authority: str, region: str) -> s
         },
         sort_keys=True,
     )
+
+
+def pod_security() -> dict[str, Any]:
+    """A pod's, that runs as the platform image's user, and whose volumes are that user's."""
+    return {
+        "runAsNonRoot": True,
+        "runAsUser": USER,
+        "runAsGroup": USER,
+        "fsGroup": USER,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
 
 
 def provider(name: str, config: pulumi.Input[str], parent: pulumi.Resource) -> "kubernetes.Provider":

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from components import kubernetes_objects
 from components.kubernetes_objects import DOMAIN
 
 NVIDIA: Final = "nvidia.com/gpu"
@@ -179,11 +180,7 @@ class Pool:
             "env": [{"name": key, "value": value} for key, value in sorted(environment.items())],
             "resources": {"requests": amounts, "limits": amounts},
             "lifecycle": {"preStop": {"exec": {"command": list(pre_stop or _STOP_NOW)}}},
-            "securityContext": {
-                "allowPrivilegeEscalation": False,
-                "capabilities": {"drop": ["ALL"]},
-                "readOnlyRootFilesystem": True,
-            },
+            "securityContext": dict(kubernetes_objects.CONTAINER_SECURITY),
             "volumeMounts": [{"name": "scratch", "mountPath": "/tmp"}],  # noqa: S108  # in the container
         }
         pod: dict[str, Any] = {

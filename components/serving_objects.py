@@ -21,8 +21,6 @@ PLATFORM: Final = "platform"
 """Annotation of pods whose containers run the platform's own image: the twin runs those for real."""
 FALLBACK: Final = f"{DOMAIN}/fallback"
 """Annotation: what users get while the model has no answer."""
-USER: Final = 10001
-"""The platform image's own; other images run with it too, since none may be root."""
 MODEL_FOLDER: Final = "/opt/ml/model"
 DIGEST_FILE: Final = "/opt/ml/version/digest"
 IN_FLIGHT: Final = "stagecraft_requests_in_flight"
@@ -94,13 +92,7 @@ class Pods:
             "serviceAccountName": self.account,
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
-            "securityContext": {
-                "runAsNonRoot": True,
-                "runAsUser": USER,
-                "runAsGroup": USER,
-                "fsGroup": USER,
-                "seccompProfile": {"type": "RuntimeDefault"},
-            },
+            "securityContext": kubernetes_objects.pod_security(),
             "nodeSelector": {POOL: self.pool.name},
             "tolerations": self.pool.tolerations,
             "topologySpreadConstraints": [
@@ -149,11 +141,7 @@ class Pods:
             "image": container.image,
             "env": [{"name": key, "value": value} for key, value in sorted(container.environment.items())],
             "resources": _resources(container.request, "" if fetching else self.pool.resource),
-            "securityContext": {
-                "allowPrivilegeEscalation": False,
-                "capabilities": {"drop": ["ALL"]},
-                "readOnlyRootFilesystem": True,
-            },
+            "securityContext": dict(kubernetes_objects.CONTAINER_SECURITY),
             "volumeMounts": mounts,
         }
         if container.command:

@@ -53,10 +53,11 @@ Label = Annotated[
 ]
 Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$", description="an e-mail address")]
 Step = Literal["previous", "last-good", "default-answer"]
+PACKAGE_ARN: Final = r"^arn:aws[a-z-]*:sagemaker:[a-z0-9-]+:\d{12}:model-package/.+$"
 PackageArn = Annotated[
     str,
     Field(
-        pattern=r"^arn:aws[a-z-]*:sagemaker:[a-z0-9-]+:\d{12}:model-package/.+$",
+        pattern=PACKAGE_ARN,
         description="the ARN of a registered version, as `review list` shows it",
     ),
 ]

@@ -17,7 +17,7 @@ from cli.deploying import told_in_words
 from cli.failures import FAILED, INTERRUPTED, MISUSED, stop
 from cli.spot.replay import ReplayError, Request, SpotError, prepare, simulate
 from cli.spot.report import AttemptReport, Report
-from cli.stacks import deployed_outputs
+from cli.stacks import deployed_outputs, not_deployed
 from cli.workspace import CLOUD_VARIABLE, Workspace
 from platform_jobs.aws import Clients
 from twin.wire import unwrap
@@ -71,12 +71,7 @@ def _deployed(workspace: Workspace, console: Console) -> Mapping[str, Any]:
     with told_in_words(console):
         outputs: Mapping[str, Any] = unwrap(deployed_outputs(workspace)).value
     if not outputs.get("jobs"):
-        raise stop(
-            console,
-            f"stack {workspace.stack!r} is not deployed; "
-            f"`stagecraft up --stack {workspace.stack}` deploys it",
-            MISUSED,
-        )
+        raise not_deployed(workspace, console, MISUSED)
     return outputs
 
 

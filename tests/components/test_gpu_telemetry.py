@@ -1,8 +1,6 @@
 """GpuTelemetry: what runs on GPU machines, that a strict server takes it, and who hears of what."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -16,23 +14,11 @@ from platform_jobs.settings import load
 from policies.testing import PackUnderTest
 from tests.components.examples import PINNED, make
 from tests.components.recording import Recording, run
-from tests.components.test_serving_cluster import PROGRAM
-from tests.twin.aws.provider.plugin import Plugin
 
 
 @pytest.fixture(scope="module")
 def made() -> Recording:
     return run(lambda: make("GpuTelemetry"))
-
-
-@pytest.fixture(scope="module")
-def plugin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plugin]:
-    folder: Path = tmp_path_factory.mktemp("clusters")
-    started = Plugin({"STAGECRAFT_KUBERNETES": str(folder), "STAGECRAFT_KUBECONFIG": ""}, PROGRAM)
-    started.handshake()
-    started.configure()
-    yield started
-    started.close()
 
 
 def pod(made: Recording, pool: str) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -12,25 +11,13 @@ from components import ServingCluster
 from policies.testing import PackUnderTest
 from tests.components.examples import PACKAGE, PINNED, example, make
 from tests.components.recording import Recording, run
-from tests.twin.aws.provider.plugin import ROOT, Plugin
 
-PROGRAM = ROOT / "twin" / "bin" / "pulumi-resource-kubernetes"
 VARIANTS = ("churn-live", "churn-challenger", "churn-previous", "churn-shadow", "assistant-live")
 
 
 @pytest.fixture(scope="module")
 def served() -> Recording:
     return run(lambda: make("ServingCluster"))
-
-
-@pytest.fixture(scope="module")
-def plugin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plugin]:
-    folder: Path = tmp_path_factory.mktemp("clusters")
-    started = Plugin({"STAGECRAFT_KUBERNETES": str(folder), "STAGECRAFT_KUBECONFIG": ""}, PROGRAM)
-    started.handshake()
-    started.configure()
-    yield started
-    started.close()
 
 
 def pod(served: Recording, deployment: str) -> dict[str, Any]:

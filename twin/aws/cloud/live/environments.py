@@ -117,9 +117,10 @@ class Environments:
 
     def _taken(self, function: Function) -> "_Environment | None":
         """A warm environment of the function; those of what it was before are ended."""
+        identity = function.identity  # of all its code: not to be reckoned for each
         with self._guard:
             ours = [each for each in self._warm if each.function.arn == function.arn]
-            outdated = [each for each in ours if each.identity != function.identity or each.ended]
+            outdated = [each for each in ours if each.identity != identity or each.ended]
             usable = [each for each in ours if each not in outdated]
             taken = usable[-1] if usable else None
             self._warm = [each for each in self._warm if each is not taken and each not in outdated]
